@@ -1,0 +1,1 @@
+"""Independent observers that watch a run and judge it: invariants and convergence."""

@@ -1,0 +1,1 @@
+"""Docker command lines as control requests."""

@@ -1,0 +1,114 @@
+"""What Raft peers say to each other, and what they store.
+
+Source: PAPER figure 2; etcd-io/raft raftpb for the hints on rejection.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TypeAlias
+
+from simswarm.base.values import Value
+
+Term: TypeAlias = int
+Index: TypeAlias = int
+RaftID: TypeAlias = int
+
+NO_LEADER: RaftID = 0
+
+
+class EntryKind(IntEnum):
+    """What an entry's data is for."""
+
+    NORMAL = 0
+    CONFIG = 1
+    """A membership change."""
+
+
+class Entry(Value, frozen=True, tag=20):
+    """One slot of the log. Empty data: the no-op a leader begins its term with."""
+
+    term: Term
+    index: Index
+    data: bytes
+    kind: EntryKind = EntryKind.NORMAL
+
+
+class HardState(Value, frozen=True, tag=21):
+    """What must be durable before a message that depends on it is sent."""
+
+    term: Term
+    vote: RaftID
+    commit: Index
+
+
+class RequestVote(Value, frozen=True, tag=22):
+    """A candidate asks for a vote."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    last_index: Index
+    last_term: Term
+    transfer: bool = False
+    """The leader asked for this campaign: leader stickiness does not apply."""
+
+
+class RequestVoteReply(Value, frozen=True, tag=23):
+    """The answer to a vote request."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    granted: bool
+
+
+class AppendEntries(Value, frozen=True, tag=24):
+    """A leader replicates entries that follow (previous_index, previous_term)."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    previous_index: Index
+    previous_term: Term
+    commit: Index
+    entries: tuple[Entry, ...] = ()
+
+
+class AppendEntriesReply(Value, frozen=True, tag=25):
+    """A follower acknowledges `index`, or rejects `index` with a hint where its log may match."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    index: Index
+    rejected: bool = False
+    hint_index: Index = 0
+    hint_term: Term = 0
+
+
+class LeaderHeartbeat(Value, frozen=True, tag=26):
+    """A leader keeps its followers quiet and tells them what is committed."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    commit: Index
+
+
+class LeaderHeartbeatReply(Value, frozen=True, tag=27):
+    """A follower is alive and follows."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+
+
+RaftMessage = (
+    RequestVote
+    | RequestVoteReply
+    | AppendEntries
+    | AppendEntriesReply
+    | LeaderHeartbeat
+    | LeaderHeartbeatReply
+)

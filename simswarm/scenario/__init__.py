@@ -1,0 +1,1 @@
+"""Scenario files: reading, running and judging them; and the public Cluster."""
