@@ -1,0 +1,65 @@
+"""The settings of one Raft node, in ticks and bytes.
+
+Invariants:
+    I1. `heartbeat_ticks < election_ticks`: a healthy leader is heard several times before any
+        follower's patience ends.
+
+Source: etcd-io/raft Config; the numbers are swarmkit manager/state/raft/raft.go
+(DefaultNodeConfig, DefaultRaftConfig).
+Not here: how long a tick is. That is the caller's business, Raft only counts them.
+"""
+
+from __future__ import annotations
+
+from simswarm.base.errors import InvalidSpec, Unsupported
+from simswarm.base.values import Value
+from simswarm.raft.messages import NO_LEADER, RaftID
+
+ELECTION_TICKS = 10
+HEARTBEAT_TICKS = 1
+MAX_MESSAGE_BYTES = 65_535
+MAX_INFLIGHT = 256
+
+assert HEARTBEAT_TICKS < ELECTION_TICKS
+
+
+class RaftConfig(Value, frozen=True):
+    """How one member takes part."""
+
+    id: RaftID
+    """This member. Used once for ever: an id whose disk is lost must not come back."""
+    members: tuple[RaftID, ...]
+    """All voters, this one included."""
+    election_ticks: int = ELECTION_TICKS
+    """A follower's patience is drawn from election_ticks .. 2*election_ticks - 1."""
+    heartbeat_ticks: int = HEARTBEAT_TICKS
+    """A leader is heard at least this often."""
+    check_quorum: bool = True
+    """A leader out of touch with a quorum steps down; followers of a live leader don't vote."""
+    pre_vote: bool = False
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    """Payload of one append; a larger entry travels alone."""
+    max_inflight: int = MAX_INFLIGHT
+    """Appends under way to one follower."""
+
+    def validate(self) -> None:
+        """Check each field and the rules between them.
+
+        Raises:
+            InvalidSpec: a value that can't work.
+            Unsupported: pre-vote is not built yet.
+        """
+        if self.pre_vote:
+            raise Unsupported("raft.pre_vote is not supported yet")
+        if self.id == NO_LEADER or NO_LEADER in self.members:
+            raise InvalidSpec("raft: 0 is no member's id")
+        if self.id not in self.members:
+            raise InvalidSpec(f"raft: {self.id} is not in its own member list")
+        if len(frozenset(self.members)) != len(self.members):
+            raise InvalidSpec("raft: a member is listed twice")
+        if self.heartbeat_ticks < 1:
+            raise InvalidSpec("raft: heartbeat_ticks must be at least 1")
+        if self.election_ticks <= self.heartbeat_ticks:
+            raise InvalidSpec("raft: election_ticks must be greater than heartbeat_ticks")
+        if self.max_message_bytes < 1 or self.max_inflight < 1:
+            raise InvalidSpec("raft: max_message_bytes and max_inflight must be at least 1")

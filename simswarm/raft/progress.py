@@ -1,0 +1,126 @@
+"""One follower in its leader's eyes: what it holds, what to send next, and how fast.
+
+              acknowledged                         rejected, unreachable
+    PROBE ────────────────────────> REPLICATE ────────────────────────────> PROBE
+    one append, then wait for an    many appends under way,
+    answer or a heartbeat's answer  `next` runs ahead of `match`
+
+Invariants:
+    I1. 0 <= match < next.
+    I2. match never falls while the leadership lasts.
+    I3. At most `window` appends are under way; each is named by its last index, in order.
+
+Source: etcd-io/raft tracker/progress.go, tracker/inflights.go, design.md.
+Not here: the third state, a snapshot under way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import IntEnum
+
+from simswarm.raft.messages import Index
+
+NEVER = -1
+"""`heard` of a follower that has not answered this leader."""
+
+
+class ProgressState(IntEnum):
+    """How a leader sends to a follower."""
+
+    PROBE = 0
+    REPLICATE = 1
+
+
+class Progress:
+    """What the leader believes about one member. Its own record has only `match` in use."""
+
+    __slots__ = ("heard", "inflight", "match", "next", "paused", "sent_commit", "state", "window")
+
+    def __init__(self, next: Index, window: int) -> None:
+        self.match: Index = 0
+        """Highest index known to be durable there."""
+        self.next: Index = next
+        """First index of the next append."""
+        self.state = ProgressState.PROBE
+        self.paused = False
+        """No append before the next answer: a probe is out, or the window is full."""
+        self.inflight: deque[Index] = deque()
+        self.window = window
+        self.sent_commit: Index = 0
+        """The commit index last sent."""
+        self.heard = NEVER
+        """The leader's tick count when it last heard from it."""
+
+    def become_probe(self) -> None:
+        """Go back to asking where the logs agree."""
+        self._enter(ProgressState.PROBE)
+        self.sent_commit = min(self.sent_commit, self.match)
+
+    def become_replicate(self) -> None:
+        """The logs agree up to `match`: stream what follows."""
+        self._enter(ProgressState.REPLICATE)
+
+    def _enter(self, state: ProgressState) -> None:
+        self.state = state
+        self.paused = False
+        self.inflight.clear()
+        self.next = self.match + 1
+
+    def is_full(self) -> bool:
+        """Whether as many appends are under way as may be."""
+        return len(self.inflight) >= self.window
+
+    def on_sent(self, entries: int) -> None:
+        """An append with that many entries left for the follower."""
+        if self.state is ProgressState.PROBE:
+            # An empty probe may be repeated: it costs little and says what is committed.
+            if entries:
+                self.paused = True
+            return
+        if entries:
+            self.next += entries
+            self.inflight.append(self.next - 1)
+        self.paused = self.is_full()
+
+    def on_acknowledged(self, index: Index) -> bool:
+        """The follower holds everything up to `index`; False if that is no news."""
+        if index <= self.match:
+            return False
+        self.match = index
+        if self.next <= index:
+            self.next = index + 1
+        self.paused = False
+        inflight = self.inflight
+        while inflight and inflight[0] <= index:
+            inflight.popleft()
+        return True
+
+    def on_rejected(self, index: Index, hint: Index) -> bool:
+        """The follower has no match at `index`; `hint` is where it may have one.
+
+        Returns False for a stale rejection, which changes nothing: it is genuine only while
+        replicating for an index above `match`, and while probing for the probe that is out.
+        """
+        if self.state is ProgressState.REPLICATE:
+            if index <= self.match:
+                return False
+            self.become_probe()
+            return True
+        if index != self.next - 1:
+            return False
+        self.next = max(min(index, hint + 1), self.match + 1)
+        self.sent_commit = min(self.sent_commit, self.next - 1)
+        self.paused = False
+        return True
+
+    def can_learn_commit(self, committed: Index) -> bool:
+        """Whether telling the commit index now can move the follower's."""
+        return self.sent_commit < committed and self.sent_commit < self.next - 1
+
+    def check_invariants(self) -> None:
+        """I1 and I3."""
+        assert 0 <= self.match < self.next
+        assert len(self.inflight) <= self.window
+        assert not self.inflight or self.match < self.inflight[0]
+        assert not self.inflight or self.inflight[-1] < self.next

@@ -1,0 +1,211 @@
+"""The state of one member, and how it changes roles. What a role does is in its own file.
+
+                  patience ends              majority grants
+    FOLLOWER ───────────────────> CANDIDATE ────────────────> LEADER
+        ^  ^                       │   │  ^                      │
+        │  └─ leader of this term ─┘   └──┘ patience ends        │
+        └───────────── higher term, or quorum out of touch ──────┘
+
+Invariants:
+    I1. The term never falls; within a term the vote changes only from nobody to somebody.
+    I2. A leader knows itself as leader; a candidate has voted for itself and knows none.
+    I3. A vote request, a vote and an acknowledgement leave after what they promise is durable.
+
+Source: PAPER figure 2 (state); etcd-io/raft raft.go (reset, become*).
+Not here: follower, candidate and leader rules (files of these names), terms and dispatch
+(`step`), batches of work (`rawnode`).
+"""
+
+from __future__ import annotations
+
+from simswarm.base.entropy import Entropy
+from simswarm.raft import quorum
+from simswarm.raft.config import RaftConfig
+from simswarm.raft.log import Log
+from simswarm.raft.messages import NO_LEADER, HardState, Index, RaftID, RaftMessage, Term
+from simswarm.raft.progress import Progress
+from simswarm.raft.ready import Outgoing, Role
+
+NO_VOTE: RaftID = 0
+
+
+class Raft:
+    """One member. Changed only by the functions of this package; others read."""
+
+    __slots__ = (
+        "_entropy",
+        "append_due",
+        "config",
+        "contradiction",
+        "election_elapsed",
+        "election_timeout",
+        "heartbeat_elapsed",
+        "id",
+        "ignored",
+        "leader",
+        "log",
+        "messages",
+        "peers",
+        "progress",
+        "quorum_checked",
+        "role",
+        "term",
+        "ticks",
+        "vote",
+        "votes",
+    )
+
+    def __init__(
+        self, config: RaftConfig, entropy: Entropy, log: Log, hard_state: HardState | None
+    ) -> None:
+        self.config = config
+        self.id = config.id
+        self.peers: tuple[RaftID, ...] = tuple(
+            sorted(id for id in config.members if id != config.id)
+        )
+        """The other members."""
+        self._entropy = entropy
+        self.log = log
+        self.term: Term = 0
+        self.vote: RaftID = NO_VOTE
+        """Whom this member voted for in this term."""
+        self._restore(hard_state)
+        self.role = Role.FOLLOWER
+        self.leader: RaftID = NO_LEADER
+        self.votes: dict[RaftID, bool] = {}
+        """Answers to this candidacy: one per voter."""
+        self.progress: dict[RaftID, Progress] = {}
+        """Every member in the leader's eyes."""
+        self.messages: list[Outgoing] = []
+        self.append_due = False
+        """This leader has entries or a commit index that some follower hasn't been sent."""
+        self.ticks = 0
+        """Ticks since the last role change or new term."""
+        self.quorum_checked = 0
+        """This leader's tick count when it last looked for its quorum."""
+        self.election_elapsed = 0
+        """Ticks since a leader was heard, a vote granted or a candidacy begun."""
+        self.heartbeat_elapsed = 0
+        self.election_timeout = 0
+        self.ignored = 0
+        """Messages dropped: from strangers, or that no correct member sends."""
+        self.contradiction = ""
+        """Why this member can't go on: what a leader said contradicts what is committed here.
+        Its owner stops it. Empty while all is well."""
+        self._reset(self.term)
+
+    @property
+    def commit(self) -> Index:
+        """The highest index known to be committed."""
+        return self.log.committed
+
+    @property
+    def applied(self) -> Index:
+        """The highest index handed out to be applied."""
+        return self.log.applied
+
+    @property
+    def last_index(self) -> Index:
+        """The index of the last entry."""
+        return self.log.last_index
+
+    @property
+    def in_lease(self) -> bool:
+        """Whether a leader was heard within the shortest election time-out (PAPER section 6).
+
+        Such a member takes no part in an election: it neither votes nor adopts its term.
+        """
+        return (
+            self.config.check_quorum
+            and self.leader != NO_LEADER
+            and self.election_elapsed < self.config.election_ticks
+        )
+
+    def become_follower(self, term: Term, leader: RaftID) -> None:
+        """Follow `leader` (or nobody yet) in `term`."""
+        assert term >= self.term
+        self._reset(term)
+        self.role = Role.FOLLOWER
+        self.leader = leader
+
+    def become_candidate(self) -> None:
+        """Stand for election in the next term, with one's own vote."""
+        assert self.role is not Role.LEADER, "a leader doesn't stand against itself"
+        self._reset(self.term + 1)
+        self.role = Role.CANDIDATE
+        self.vote = self.id
+        # Counted at once although it isn't durable yet: no other vote can come in before the
+        # requests are out, and these wait for the disk.
+        self.votes[self.id] = True
+
+    def become_leader(self) -> None:
+        """Lead this term: ask every follower where its log agrees."""
+        assert self.role is Role.CANDIDATE, "only a candidate is elected"
+        self._reset(self.term)
+        self.role = Role.LEADER
+        self.leader = self.id
+        following = self.log.last_index + 1
+        window = self.config.max_inflight
+        self.progress = {id: Progress(following, window) for id in self.config.members}
+        # What is not durable here doesn't count yet.
+        self.progress[self.id].match = self.log.persisted
+
+    def _reset(self, term: Term) -> None:
+        """Begin a term, or a role within it."""
+        if term > self.term:
+            self.term = term
+            self.vote = NO_VOTE
+        self.leader = NO_LEADER
+        self.ticks = 0
+        self.quorum_checked = 0
+        self.election_elapsed = 0
+        self.heartbeat_elapsed = 0
+        # Drawn afresh each time, so that split votes don't repeat (PAPER 5.2).
+        ticks = self.config.election_ticks
+        self.election_timeout = self._entropy.integer(ticks, 2 * ticks - 1)
+        self.votes.clear()
+        self.progress.clear()
+        self.append_due = False
+
+    def _restore(self, hard_state: HardState | None) -> None:
+        if hard_state is not None:
+            self.term = hard_state.term
+            self.vote = hard_state.vote
+        # A torn write may have kept entries of a term and lost the term. Nothing was said in
+        # that term yet, so no vote was given in it.
+        if self.log.last_term > self.term:
+            self.term = self.log.last_term
+            self.vote = NO_VOTE
+
+    def send(self, message: RaftMessage) -> None:
+        """Send a message that promises nothing about this member's disk."""
+        self.messages.append(Outgoing(message, False))
+
+    def send_durable(self, message: RaftMessage) -> None:
+        """Send a message once all state it may depend on is durable."""
+        self.messages.append(Outgoing(message, True))
+
+    def record_vote(self, voter: RaftID, granted: bool) -> quorum.VoteResult:
+        """Count a voter's first answer, and tell how the election stands."""
+        self.votes.setdefault(voter, granted)
+        yes = sum(self.votes.values())
+        return quorum.vote_result(yes, len(self.votes) - yes, len(self.config.members))
+
+    def check_invariants(self) -> None:
+        """The invariants above and those of the parts; cheap enough for every step."""
+        self.log.check_invariants()
+        assert self.log.last_term <= self.term
+        if self.role is Role.LEADER:
+            assert self.leader == self.id
+            assert self.vote == self.id
+            assert self.progress[self.id].match == self.log.persisted
+            for peer in self.peers:
+                self.progress[peer].check_invariants()
+                assert self.progress[peer].match <= self.log.last_index
+        else:
+            assert self.leader != self.id
+            assert not self.progress
+            assert not self.append_due
+        if self.role is Role.CANDIDATE:
+            assert self.leader == NO_LEADER
+            assert self.vote == self.id

@@ -1,0 +1,193 @@
+"""One Raft member as its owner drives it: ticks and messages in, batches of work out.
+
+    tick() step(m) propose(d) ──> Raft ──> has_ready() ready() ──> owner: write, send, apply
+                                    ^                                │
+                                    └──────── persisted(t, i) <──────┘ write ended
+
+The owner's loop, after every call:
+
+    while node.has_ready():
+        ready = node.ready()
+        …write ready.hard_state, then ready.entries; send ready.messages; apply ready.committed…
+
+and `persisted(entries[-1].term, entries[-1].index)` for each batch with entries, in the order of
+the batches, when its write has ended.
+
+Invariants:
+    I1. Every change leaves in exactly one batch; a batch taken is work promised.
+    I2. `persisted` of an entry that has been overwritten meanwhile counts for nothing.
+
+Source: etcd-io/raft rawnode.go, doc.go.
+Not here: disk, network and state machine (`manager/replica.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simswarm.base.entropy import Entropy
+from simswarm.raft import candidate, leader
+from simswarm.raft.config import RaftConfig
+from simswarm.raft.log import Log
+from simswarm.raft.messages import Entry, HardState, Index, RaftID, RaftMessage, Term
+from simswarm.raft.raft import Raft
+from simswarm.raft.ready import PeerStatus, Ready, Role, SoftState, Status
+from simswarm.raft.step import step
+
+
+class RawNode:
+    """A member of a Raft group, without any IO."""
+
+    __slots__ = ("_soft_leader", "_soft_role", "_soft_term", "_stored", "raft")
+
+    def __init__(
+        self,
+        config: RaftConfig,
+        entropy: Entropy,
+        *,
+        hard_state: HardState | None = None,
+        entries: Sequence[Entry] = (),
+        applied: Index = 0,
+    ) -> None:
+        """Start a member, with what its disk holds if it isn't new.
+
+        Args:
+            config: settings and members; validated here.
+            entropy: where election time-outs come from.
+            hard_state: the last one stored.
+            entries: all entries stored, from index 1 on.
+            applied: what the state machine holds already; it gets only later entries.
+
+        Raises:
+            InvalidSpec, Unsupported: the configuration can't work.
+            StorageCorrupt: these entries are no log.
+        """
+        config.validate()
+        stored = hard_state if hard_state is not None else HardState(0, 0, 0)
+        self.raft = Raft(config, entropy, Log(entries, stored.commit, applied), hard_state)
+        self._stored = stored
+        self._soft_role = self.raft.role
+        self._soft_leader = self.raft.leader
+        self._soft_term = self.raft.term
+
+    def tick(self) -> None:
+        """One tick of the clock has passed."""
+        if self.raft.role is Role.LEADER:
+            leader.tick(self.raft)
+        else:
+            candidate.tick(self.raft)
+
+    def campaign(self) -> None:
+        """Stand for election now, without waiting. A leader ignores this."""
+        if self.raft.role is not Role.LEADER:
+            candidate.campaign(self.raft)
+
+    def step(self, message: RaftMessage) -> None:
+        """Take a message from a peer. Never raises, whatever it says."""
+        step(self.raft, message)
+
+    def propose(self, data: bytes) -> Index | None:
+        """Append an entry if this member leads; its index, or None. It may still get lost."""
+        assert data, "empty data is the no-op's"
+        if self.raft.role is not Role.LEADER:
+            return None
+        return leader.append(self.raft, data)
+
+    def report_unreachable(self, peer: RaftID) -> None:
+        """Messages to this peer were lost: a leader stops streaming to it and probes."""
+        if self.raft.role is Role.LEADER and peer in self.raft.peers:
+            leader.report_unreachable(self.raft, peer)
+
+    def persisted(self, term: Term, index: Index) -> None:
+        """The write whose last entry was this one is durable, and so are all before it."""
+        self.raft.log.on_persisted(term, index)
+        if self.raft.role is Role.LEADER:
+            leader.on_persisted(self.raft)
+
+    def has_ready(self) -> bool:
+        """Whether there is work for the owner."""
+        raft, log, stored = self.raft, self.raft.log, self._stored
+        return (
+            bool(raft.messages)
+            or raft.append_due
+            or log.applied != log.committed
+            or log.handed != log.last_index
+            or raft.term != stored.term
+            or raft.vote != stored.vote
+            or self._has_soft_state()
+        )
+
+    def ready(self) -> Ready:
+        """Take all work there is."""
+        raft = self.raft
+        committed = raft.log.take_committed()
+        if raft.append_due:
+            # What is applied now may lead to a proposal at once, and then the commit index
+            # goes with it: hold it back until the batch after this one.
+            leader.replicate(raft, tell_commit=not committed)
+        entries = raft.log.take_unwritten()
+        messages = tuple(raft.messages)
+        raft.messages.clear()
+        return Ready(
+            self._take_hard_state(entries), entries, messages, committed, self._take_soft_state()
+        )
+
+    def _take_hard_state(self, entries: tuple[Entry, ...]) -> HardState | None:
+        raft, stored = self.raft, self._stored
+        commit_rides_along = bool(entries) and raft.log.committed != stored.commit
+        if raft.term == stored.term and raft.vote == stored.vote and not commit_rides_along:
+            return None
+        self._stored = HardState(raft.term, raft.vote, raft.log.committed)
+        return self._stored
+
+    def _has_soft_state(self) -> bool:
+        raft = self.raft
+        return (
+            raft.role is not self._soft_role
+            or raft.leader != self._soft_leader
+            or raft.term != self._soft_term
+        )
+
+    def _take_soft_state(self) -> SoftState | None:
+        if not self._has_soft_state():
+            return None
+        raft = self.raft
+        self._soft_role, self._soft_leader, self._soft_term = raft.role, raft.leader, raft.term
+        return SoftState(raft.role, raft.leader, raft.term)
+
+    def status(self) -> Status:
+        """This member at the moment."""
+        raft, log = self.raft, self.raft.log
+        return Status(
+            raft.id,
+            raft.role,
+            raft.term,
+            raft.vote,
+            raft.leader,
+            log.committed,
+            log.applied,
+            log.persisted,
+            log.last_index,
+            self._peers(),
+        )
+
+    def _peers(self) -> tuple[PeerStatus, ...]:
+        raft = self.raft
+        if raft.role is not Role.LEADER:
+            return ()
+        return tuple(
+            PeerStatus(
+                peer,
+                seen.match,
+                seen.next,
+                seen.state,
+                len(seen.inflight),
+                raft.ticks - max(seen.heard, 0),
+            )
+            for peer, seen in ((peer, raft.progress[peer]) for peer in raft.peers)
+        )
+
+    def check_invariants(self) -> None:
+        """Everything that must hold between two calls; asserts."""
+        self.raft.check_invariants()
+        assert self.raft.term >= self._stored.term

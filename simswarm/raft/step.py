@@ -1,0 +1,95 @@
+"""What a message's term means, before its content does; then the rule of the role.
+
+    larger term    adopt it and follow; but a vote request within a leader's lease is ignored
+    smaller term   drop it; an old leader is told our term, so that it steps down
+    same term      the table below
+
+Invariants:
+    I1. No message makes this raise: what no correct member sends is dropped and counted.
+
+Source: PAPER figure 2 (rules for all servers), section 6; etcd-io/raft raft.go (Step).
+Not here: pre-vote, whose messages don't change terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from simswarm.raft import candidate, follower, leader
+from simswarm.raft.messages import (
+    NO_LEADER,
+    AppendEntries,
+    AppendEntriesReply,
+    LeaderHeartbeat,
+    LeaderHeartbeatReply,
+    RaftMessage,
+    RequestVote,
+    RequestVoteReply,
+)
+from simswarm.raft.raft import Raft
+from simswarm.raft.ready import Role
+
+TERM_LIMIT = 1 << 60
+"""No election count comes near; a term beyond it is made up, and adding to it could overflow."""
+
+Rule = Callable[[Raft, Any], None]
+
+RULES: Mapping[Role, Mapping[type, Rule]] = {
+    Role.FOLLOWER: {
+        AppendEntries: follower.on_append,
+        LeaderHeartbeat: follower.on_heartbeat,
+        RequestVote: follower.on_vote_request,
+    },
+    Role.CANDIDATE: {
+        AppendEntries: candidate.on_append,
+        LeaderHeartbeat: candidate.on_heartbeat,
+        RequestVote: follower.on_vote_request,
+        RequestVoteReply: candidate.on_vote_reply,
+    },
+    Role.LEADER: {
+        AppendEntriesReply: leader.on_append_reply,
+        LeaderHeartbeatReply: leader.on_heartbeat_reply,
+        RequestVote: follower.on_vote_request,
+    },
+}
+"""What each role listens to in its own term; everything else is old news."""
+
+
+def step(raft: Raft, message: RaftMessage) -> None:
+    """Take one message from a peer."""
+    if message.target != raft.id or message.source not in raft.peers:
+        raft.ignored += 1
+        return
+    term = message.term
+    if term != raft.term:
+        if term < raft.term:
+            _on_smaller_term(raft, message)
+            return
+        if not _adopt_term(raft, message):
+            return
+    rule = RULES[raft.role].get(type(message))
+    if rule is not None:
+        rule(raft, message)
+
+
+def _adopt_term(raft: Raft, message: RaftMessage) -> bool:
+    """Enter a larger term as follower; False if the message is to be ignored instead."""
+    if message.term > TERM_LIMIT:
+        raft.ignored += 1
+        return False
+    if isinstance(message, RequestVote) and raft.in_lease and not message.transfer:
+        return False
+    leads = isinstance(message, AppendEntries | LeaderHeartbeat)
+    raft.become_follower(message.term, message.source if leads else NO_LEADER)
+    return True
+
+
+def _on_smaller_term(raft: Raft, message: RaftMessage) -> None:
+    # Candidates with an old term learn nothing: their next term will be high enough. But where
+    # followers ignore vote requests, a member that has run ahead can come back only if the
+    # leader hears of its term.
+    if raft.config.check_quorum and isinstance(message, AppendEntries | LeaderHeartbeat):
+        raft.send_durable(
+            AppendEntriesReply(raft.term, raft.id, message.source, index=0, rejected=True)
+        )
