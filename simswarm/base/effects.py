@@ -281,6 +281,10 @@ class Outbox:
         """Answer a client's call."""
         self._effects.append(Reply(call, self._encode(result), last, after))
 
+    def reply_frame(self, call: int, frame: bytes) -> None:
+        """Answer a client's call with a result that is encoded already (relays)."""
+        self._effects.append(Reply(call, frame))
+
     def set_timer(self, key: TimerKey, delay: Duration) -> None:
         """Fire `key` in `delay` nanoseconds of this node's monotonic clock."""
         self._effects.append(SetTimer(key, self.now.mono + delay))

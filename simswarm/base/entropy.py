@@ -48,26 +48,28 @@ class Entropy(Protocol):
 class SeededEntropy:
     """Entropy from a seed and a path of names (Mersenne Twister bits, blake2b for the path)."""
 
-    __slots__ = ("_bits", "_path")
+    __slots__ = ("_path", "_random")
 
     def __init__(self, seed: int | str, path: str = "") -> None:
         self._path = f"{seed}{path}"
         digest = blake2b(self._path.encode(), digest_size=16).digest()
-        self._bits = Random(int.from_bytes(digest, "little")).getrandbits
+        # Not its bound method: a copy of that would go on drawing from this generator.
+        self._random = Random(int.from_bytes(digest, "little"))
 
     def integer(self, low: int, high: int) -> int:
         """A uniform integer with low <= n <= high."""
         span = high - low + 1
         assert span >= 1, "low must not exceed high"
         width = span.bit_length()
-        draw = self._bits(width)
+        bits = self._random.getrandbits
+        draw = bits(width)
         while draw >= span:
-            draw = self._bits(width)
+            draw = bits(width)
         return low + draw
 
     def bytes(self, size: int) -> bytes:
         """That many random bytes."""
-        return self._bits(8 * size).to_bytes(size, "little") if size else b""
+        return self._random.getrandbits(8 * size).to_bytes(size, "little") if size else b""
 
     def choice(self, options: Sequence[T]) -> T:
         """One of the options, uniformly."""

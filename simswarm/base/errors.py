@@ -1,6 +1,7 @@
 """Errors, grouped by who must act.
 
 `InvalidSpec`: the user. `Unavailable` (`NotLeader`, `NoQuorum`, `ProposalDropped`): retry.
+`ProposalTooLarge`: the user, with smaller requests.
 `Conflict` (`NameConflict`, `SequenceConflict`, `InUse`), `NotFound`, `PermissionDenied`: the
 caller's view is out of date. `RemoteProtocolError`: a peer misbehaved, drop and count.
 `StorageCorrupt`: an operator. `ScenarioError`: the author of a scenario file.
@@ -8,6 +9,9 @@ caller's view is out of date. `RemoteProtocolError`: a peer misbehaved, drop and
 
 Exceptions are for API boundaries. Protocol handlers return or record outcomes and never raise
 on a hostile message.
+
+`code` is what the real control API puts beside the text, also where that surprises: swarmkit
+passes its store's and Raft's own errors through without a code, and gRPC makes `unknown` of them.
 """
 
 from __future__ import annotations
@@ -70,7 +74,7 @@ class ObjectExists(Conflict):
 class SequenceConflict(Conflict):
     """The object was changed since it was read."""
 
-    code = "failed precondition"
+    code = "unknown"
 
 
 class InUse(Conflict):
@@ -88,6 +92,8 @@ class Unavailable(SimswarmError):
 class NotLeader(Unavailable):
     """This manager does not lead; `leader` is where to go, if known."""
 
+    code = "unknown"
+
     def __init__(self, message: str, leader: str | None = None) -> None:
         super().__init__(message)
         self.leader = leader
@@ -96,9 +102,15 @@ class NotLeader(Unavailable):
 class NoQuorum(Unavailable):
     """Too few managers are in touch to decide anything."""
 
+    code = "unknown"
+
 
 class ProposalDropped(Unavailable):
     """The proposal was given up; it may still commit later."""
+
+
+class ProposalTooLarge(SimswarmError):
+    """The change does not fit into one log entry."""
 
 
 class DeadlineExceeded(Unavailable):

@@ -35,7 +35,7 @@ _UNITS = {
     "h": HOUR,
     "d": 24 * HOUR,
 }
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d)")
 
 
 class Now(Value, frozen=True):

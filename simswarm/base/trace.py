@@ -35,6 +35,6 @@ class TraceRecord(msgspec.Struct, frozen=True):
         """The record as one JSON object, without a newline; `t` in seconds, 9 digits."""
         seconds, rest = divmod(abs(self.t), 1_000_000_000)
         sign = "-" if self.t < 0 else ""
-        head = f'{{"t":{sign}{seconds}.{rest:09d},"node":"{self.node}","kind":"{self.kind}"'
-        body = msgspec.json.encode(dict(self.fields))
-        return head.encode() + (b"," + body[1:] if len(body) > 2 else b"}")
+        head = f'{{"t":{sign}{seconds}.{rest:09d},"node":'.encode()
+        body = msgspec.json.encode({"kind": self.kind} | dict(self.fields))
+        return head + msgspec.json.encode(self.node) + b"," + body[1:]

@@ -26,7 +26,7 @@ class Courier:
     def send(self, route: Route, message: Value, channel: Channel) -> None:
         """Send to the route's origin, through its manager if there is one between."""
         if route.via:
-            relay = FromLeader(route.origin, codec.encode(message))
+            relay = FromLeader(route.origin, codec.encode(message), channel)
             self._out.send(route.via, relay, channel)
         else:
             self._out.send(route.origin, message, channel)

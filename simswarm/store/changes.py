@@ -5,8 +5,13 @@ In the log: `Put` and `Remove`. To watchers: `Created`, `Updated` (with the old 
 
 from __future__ import annotations
 
+from typing import Literal
+
 from simswarm.base.values import Value
 from simswarm.model.objects import StoredObject
+
+KindName = Literal["Cluster", "Node", "Service", "Task"]
+"""A kind of object by name. Another word in a log entry is an entry of an unknown kind."""
 
 
 class Put(Value, frozen=True, tag=1):
@@ -16,9 +21,9 @@ class Put(Value, frozen=True, tag=1):
 
 
 class Remove(Value, frozen=True, tag=2):
-    """The object of this kind (`Node`, `Service`, `Task`, `Cluster`) and id is no more."""
+    """The object of this kind and id is no more."""
 
-    kind: str
+    kind: KindName
     id: str
 
 

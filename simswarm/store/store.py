@@ -8,6 +8,8 @@ Invariants:
     I2. At most one proposal is in flight; a write runs on the newest committed state.
     I3. Every write ends in exactly one `Outcome`, told to its owner, if it has one.
     I4. Tables at equal index are equal on all managers.
+    I5. A write runs once, and never in the middle of another or of `apply`: whoever queues one
+        from within waits for its turn.
 
 Source: swarmkit manager/state/store/memory.go; its update lock is a FIFO queue here.
 Not here: encoding of changes and Raft (`manager/replica.py`).
@@ -58,14 +60,18 @@ class WriteOwner(Protocol):
 
 
 class Proposer(Protocol):
-    """Who gets changes committed: Raft, or in tests a fake."""
+    """Who gets changes committed: Raft, or in tests a fake.
+
+    `propose` starts replication. It ends, perhaps much later, in `Store.apply` + `Store.finish`, or
+    in `Store.refuse`; or, within the call, in `Store.drop`, when it can't even begin.
+    """
 
     def can_propose(self) -> bool:
         """Whether this manager leads and its tables hold everything committed before."""
         ...
 
     def propose(self, name: str, changes: Sequence[ObjectChange]) -> None:
-        """Start replication. Ends in `Store.apply` + `Store.finish`, or in `Store.refuse`."""
+        """Start replication of one write's changes."""
         ...
 
     def commit_index(self) -> int:
@@ -162,8 +168,15 @@ class Store:
                     published.append(Deleted(gone))
         self.index = index
         if published:
-            for watcher in tuple(self._watchers):
-                watcher.on_changes(published, index)
+            self._publish(published, index)
+
+    def _publish(self, changes: Sequence[Change], index: int) -> None:
+        # All watchers see this entry before any write runs on it.
+        pumping, self._pumping = self._pumping, True
+        for watcher in tuple(self._watchers):
+            watcher.on_changes(changes, index)
+        self._pumping = pumping
+        self.pump()
 
     def finish(self) -> None:
         """The proposal in flight is committed and applied: tell its owner, run the next."""
@@ -173,10 +186,22 @@ class Store:
         self._tell(write, owner, Outcome(None, self.index))
         self.pump()
 
+    def drop(self, error: SimswarmError) -> None:
+        """The proposal in flight could not be started: it ends with this error.
+
+        Called within `Proposer.propose`; the next write runs when that returns.
+        """
+        assert self._pumping, "later it may be committed already: see `refuse`"
+        assert self._in_flight is not None
+        write, owner = self._in_flight
+        self._in_flight = None
+        self._tell(write, owner, Outcome(error, self.index))
+
     def refuse(self, error: SimswarmError) -> None:
         """Leadership is lost: every queued write and the one in flight end with this error.
 
-        The one in flight may still commit later; it is then applied as on any follower.
+        The one in flight may still commit later; it is then applied as on any follower. What
+        owners queue in answer to their refusal waits until this manager can propose again.
         """
         refused = [self._in_flight] if self._in_flight is not None else []
         refused.extend(self._queue)
@@ -189,6 +214,12 @@ class Store:
         """The index and all rows as they are now; O(1), and they stay so."""
         captured = tuple(self._tables.table(kind).capture() for kind in KINDS.values())
         return self.index, captured
+
+    def check_invariants(self) -> None:
+        """What must hold between steps; walks the tables, so it is for tests."""
+        assert not self._pumping
+        assert not (self._queue and self._in_flight is None and self._proposer.can_propose())
+        self._tables.check_invariants()
 
     @staticmethod
     def _tell(write: Write, owner: WriteOwner | None, outcome: Outcome) -> None:

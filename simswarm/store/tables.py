@@ -3,6 +3,9 @@
 Invariants:
     I1. Iteration is in lexical order of object ids (memdb's radix order), never set or hash order.
     I2. A captured table never changes: the next write copies it first.
+    I3. An object is found under exactly the keys that `index_keys` gives for it.
+
+Source: swarmkit manager/state/store/memory.go (its tables are memdb radix trees).
 """
 
 from __future__ import annotations
@@ -11,16 +14,20 @@ from collections.abc import Iterator, Mapping
 from typing import Generic, Protocol, TypeVar, cast
 
 from simswarm.model.objects import Cluster, Node, Service, StoredObject, Task
+from simswarm.store.changes import KindName
 from simswarm.store.selectors import ALL, IndexKey, Selector, index_key, index_keys
 
 T = TypeVar("T", bound=StoredObject)
 
-KINDS: dict[str, type[StoredObject]] = {
+KINDS: dict[KindName, type[StoredObject]] = {
     "Node": Node,
     "Service": Service,
     "Task": Task,
     "Cluster": Cluster,
 }
+
+
+KIND_NAMES: dict[type, KindName] = {kind: name for name, kind in KINDS.items()}
 
 
 class View(Protocol):
@@ -90,6 +97,15 @@ class Table(Generic[T]):
         self._shared = True
         return self._rows
 
+    def check_invariants(self) -> None:
+        """I3, in both directions. As long as the table: for tests."""
+        expected: dict[IndexKey, dict[str, None]] = {}
+        for id, item in self._rows.items():
+            assert id == item.id
+            for key in index_keys(item):
+                expected.setdefault(key, {})[id] = None
+        assert expected == self._index
+
     def _own(self) -> None:
         if self._shared:
             self._rows = dict(self._rows)
@@ -126,3 +142,8 @@ class Tables:
     def find(self, kind: type[T], selector: Selector = ALL) -> list[T]:
         """The objects that a selector names, in order of id."""
         return self.table(kind).find(selector)
+
+    def check_invariants(self) -> None:
+        """The invariants of every table."""
+        for table in self._tables.values():
+            table.check_invariants()

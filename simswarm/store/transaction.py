@@ -3,6 +3,10 @@
 Its result is a list of changes in the order made; nothing is changed until they are committed
 and applied. Raising inside a write drops the whole transaction.
 
+Invariants:
+    I1. Reads see the committed tables with this transaction's own changes on top.
+    I2. Replaying `changes` on the tables gives what the transaction saw at its end.
+
 Source: swarmkit manager/state/store/memory.go (tx.create, tx.update, tx.delete, touchMeta).
 """
 
@@ -11,10 +15,10 @@ from __future__ import annotations
 from simswarm.base.errors import NameConflict, NotFound, ObjectExists, SequenceConflict
 from simswarm.base.time import Now
 from simswarm.base.values import replace
-from simswarm.model.objects import Meta, Service, StoredObject
+from simswarm.model.objects import Cluster, Meta, Service, StoredObject
 from simswarm.store.changes import ObjectChange, Put, Remove
 from simswarm.store.selectors import ALL, ByName, Selector, index_key, index_keys
-from simswarm.store.tables import T, Tables
+from simswarm.store.tables import KIND_NAMES, T, Tables
 
 
 class Tx:
@@ -60,7 +64,7 @@ class Tx:
 
         Raises:
             ObjectExists: the id is taken.
-            NameConflict: a service of this name exists.
+            NameConflict: another service (or cluster) has this name.
         """
         kind = type(item)
         if self.get(kind, item.id) is not None:
@@ -75,7 +79,7 @@ class Tx:
         Raises:
             NotFound: no such object.
             SequenceConflict: the object was changed since it was read.
-            NameConflict: a service of this name exists.
+            NameConflict: another service (or cluster) has this name.
         """
         kind = type(item)
         stored = self.get(kind, item.id)
@@ -97,7 +101,7 @@ class Tx:
         if self.get(kind, id) is None:
             raise NotFound("object does not exist")
         self._overlay.setdefault(kind, {})[id] = None
-        self.changes.append(Remove(kind.__name__, id))
+        self.changes.append(Remove(KIND_NAMES[kind], id))
 
     def _put(self, kind: type[T], item: T) -> T:
         self._overlay.setdefault(kind, {})[item.id] = item
@@ -105,7 +109,7 @@ class Tx:
         return item
 
     def _check_name(self, item: StoredObject) -> None:
-        if isinstance(item, Service):
-            for other in self.find(Service, ByName(item.spec.name)):
+        if isinstance(item, Service | Cluster):
+            for other in self.find(type(item), ByName(item.spec.name)):
                 if other.id != item.id:
                     raise NameConflict("name conflicts with an existing object")

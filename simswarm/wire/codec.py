@@ -7,7 +7,9 @@ A log entry's data is a `Proposal`; a log record is an `Entry` or a `HardState`.
 Invariants:
     I1. decode(encode(m)) == m, and encode(decode(f)) == f for every frame we made.
     I2. Tags are unique over the registry (checked at import by msgspec).
-    I3. An unknown tag or version is an error value's cause, never skipped.
+    I3. An unknown tag or version is an error value's cause, never skipped; but fields that a
+        newer version appended to a known message are (`feature_level` says what to expect).
+    I4. No bytes make `decode` raise anything but `RemoteProtocolError`.
 
 Not here: how records are framed in files (`base/records.py`).
 """
@@ -50,12 +52,16 @@ LogRecord = Entry | HardState
 
 
 class Proposal(Value, frozen=True):
-    """The data of a log entry: one write of a store. `request` is cluster-unique."""
+    """The data of a log entry: one write of a store."""
 
     request: int
+    """Cluster-unique: the proposing leader's term and its count of proposals in it."""
     name: str
     changes: tuple[ObjectChange, ...]
 
+
+NOT_A_VALUE = (msgspec.DecodeError, ValueError, RecursionError)
+"""What decoding foreign bytes can raise; the last for nesting that no message has."""
 
 _HEAD = bytes([FORMAT_VERSION, FEATURE_LEVEL])
 _encode = msgspec.msgpack.Encoder().encode
@@ -80,7 +86,7 @@ def decode(frame: bytes) -> Message:
         raise RemoteProtocolError("frame of an unknown format version")
     try:
         message: Message = _messages.decode(memoryview(frame)[2:])
-    except (msgspec.DecodeError, ValueError) as error:
+    except NOT_A_VALUE as error:
         raise RemoteProtocolError(f"not a message: {error}") from None
     return message
 
@@ -103,7 +109,7 @@ def decode_record(payload: bytes) -> LogRecord:
     """
     try:
         record: LogRecord = _records.decode(payload)
-    except (msgspec.DecodeError, ValueError) as error:
+    except NOT_A_VALUE as error:
         raise StorageCorrupt(f"log record of an unknown kind: {error}") from None
     return record
 
@@ -121,5 +127,5 @@ def decode_proposal(data: bytes) -> Proposal:
     """
     try:
         return _proposals.decode(data)
-    except (msgspec.DecodeError, ValueError) as error:
+    except NOT_A_VALUE as error:
         raise StorageCorrupt(f"log entry of an unknown kind: {error}") from None

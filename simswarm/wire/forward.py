@@ -8,7 +8,7 @@ Source: swarmkit protobuf/plugin/raftproxy.
 
 from __future__ import annotations
 
-from simswarm.base.effects import Address, Identity
+from simswarm.base.effects import Address, Channel, Identity
 from simswarm.base.values import Value
 
 
@@ -25,6 +25,8 @@ class FromLeader(Value, frozen=True, tag=111):
 
     target: Address
     frame: bytes
+    channel: Channel = Channel.CONTROL
+    """The stream it goes on from here, so that relayed heartbeats overtake assignments too."""
 
 
 class ForwardCall(Value, frozen=True, tag=112):
