@@ -60,6 +60,7 @@ from simswarm.base.time import MILLISECOND, SECOND, Duration, Instant, Now
 from simswarm.live.disk import LiveDisk
 from simswarm.live.engine import Engine, Lanes, Subject
 from simswarm.live.system import Clock
+from simswarm.live.timers import Timers
 from simswarm.live.transport import LOOPBACK, Place, Transport
 from simswarm.model.config import NodeConfig
 
@@ -125,7 +126,7 @@ class Driver:
         self._boot = boot
         self._inbox: deque[Input] = deque()
         self._pumping = False
-        self._timers: dict[TimerKey, asyncio.TimerHandle] = {}
+        self._timers = Timers(world.clock, self._on_timer)
         self._fired: set[TimerKey] = set()
         self._pending: set[Token] = set()
         self._held_datagrams: list[Send] = []
@@ -164,8 +165,6 @@ class Driver:
         self.dead = True
         self.node = None
         self._inbox.clear()
-        for timer in self._timers.values():
-            timer.cancel()
         self._timers.clear()
 
     async def close(self) -> None:
@@ -290,9 +289,11 @@ class Driver:
                 case Send():
                     self._send(effect)
                 case SetTimer(key, at):
-                    self._set_timer(key, at)
+                    self._fired.discard(key)
+                    self._timers.set(key, at)
                 case CancelTimer(key):
-                    self._cancel_timer(key)
+                    self._fired.discard(key)
+                    self._timers.cancel(key)
                 case Write(token=token):
                     self._pending.add(token)
                     self.disk.write(effect)
@@ -335,22 +336,7 @@ class Driver:
         if not waiting:
             del self._replies[call]
 
-    def _set_timer(self, key: TimerKey, at: Instant) -> None:
-        self._cancel_timer(key)
-        delay = max(at - self._world.clock.now().mono, 0) / SECOND
-        self._timers[key] = asyncio.get_running_loop().call_later(delay, self._fire, key, at)
-
-    def _cancel_timer(self, key: TimerKey) -> None:
-        self._fired.discard(key)
-        timer = self._timers.pop(key, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _fire(self, key: TimerKey, at: Instant) -> None:
-        if self._world.clock.now().mono < at:  # the loop's clock counts in floats
-            self._set_timer(key, at)
-            return
-        del self._timers[key]
+    def _on_timer(self, key: TimerKey) -> None:
         self._fired.add(key)
         self._feed(TimerFired(key))
 

@@ -97,7 +97,7 @@ class Transport:
         self.chance = chance
         self.is_held = is_held
         self._receiver = receiver
-        self._places: dict[Address, Place] = {}
+        self.places: dict[Address, Place] = {}
         self._rules: dict[Address, LinkRule] = {}
         self._links: dict[tuple[Address, Channel], Link] = {}
         self._incoming: dict[tuple[Address, Channel], asyncio.StreamWriter] = {}
@@ -128,7 +128,7 @@ class Transport:
             except OSError:
                 continue
             self._server = server
-            self._places[self.name] = (host, chosen)
+            self.places[self.name] = (host, chosen)
             return host, chosen
         raise Unavailable(f"{self.name}: no free port on {host}" + (f" ({port})" if port else ""))
 
@@ -143,11 +143,11 @@ class Transport:
         """
         for peer, place in places.items():
             require_loopback(place[0])
-            if self._places.get(peer, place) != place:
+            if self.places.get(peer, place) != place:
                 for (target, _), link in list(self._links.items()):
                     if target == peer and target != self.name:
                         link.broke()
-            self._places[peer] = place
+            self.places[peer] = place
 
     def obey(self, table: LinkTable) -> None:
         """These faults from now on, and no others."""
@@ -174,7 +174,7 @@ class Transport:
 
     def send_datagram(self, target: Address, frame: bytes) -> None:
         """Send a datagram now; it may be lost, doubled, reordered."""
-        place = self._places.get(target)
+        place = self.places.get(target)
         if self._closed or place is None or len(frame) > MAX_DATAGRAM_BYTES:
             return
         rule = self.rule(target)
@@ -218,7 +218,7 @@ class Transport:
         Raises:
             OSError: it isn't known where the peer is, or it doesn't listen.
         """
-        place = self._places.get(target)
+        place = self.places.get(target)
         if place is None:
             raise ConnectionError(f"nobody said where {target} is")
         async with asyncio.timeout(CONNECT_SECONDS):  # TimeoutError is an OSError
