@@ -19,7 +19,8 @@ from simswarm.base.values import Value
 MILLION = 1_000_000
 RETRANSMIT: Duration = 200 * MILLISECOND
 """Linux' smallest retransmission time-out (TCP_RTO_MIN)."""
-RETRANSMIT_MAX: Duration = 60 * SECOND
+RETRANSMIT_MAX: Duration = 120 * SECOND
+"""Linux' largest (TCP_RTO_MAX)."""
 
 
 class LinkRule(Value, frozen=True):
@@ -33,7 +34,7 @@ class LinkRule(Value, frozen=True):
     duplicate: int = 0
     reorder: int = 0
     bandwidth: int = 0
-    """Bits a second; 0: no limit."""
+    """Bytes a second; 0: no limit."""
 
     @property
     def blocks(self) -> bool:
@@ -57,13 +58,23 @@ def stream_delay(rule: LinkRule, size: int, chance: Entropy) -> Duration:
     return delay
 
 
+def retransmission(since: float) -> float:
+    """How long after a frame first went astray TCP sends it again, at the earliest `since`
+    seconds after."""
+    at, timeout = 0.0, RETRANSMIT / SECOND
+    while at < since:
+        at += timeout
+        timeout = min(2 * timeout, RETRANSMIT_MAX / SECOND)
+    return at
+
+
 def datagram_delay(rule: LinkRule, size: int, chance: Entropy) -> Duration:
     """Latency, jitter (uniform, either way) and the time the bytes take at this bandwidth."""
     delay = rule.latency
     if rule.jitter:
         delay += chance.integer(-rule.jitter, rule.jitter)
     if rule.bandwidth:
-        delay += size * 8 * SECOND // rule.bandwidth
+        delay += size * SECOND // rule.bandwidth
     return max(delay, 0)
 
 

@@ -6,9 +6,12 @@
 Invariants:
     I1. FIFO: a frame that is held until a write is durable holds all behind it, and no other link.
     I2. At most `STREAM_QUEUE_LIMIT` frames wait; one more breaks the stream.
-    I3. A link that nothing passes for `SILENCE_LIMIT` while frames wait breaks (TCP's user
-        time-out); a cut that heals before lets them arrive late.
+    I3. A link that nothing passes for its channel's `STREAM_TIMEOUT` while frames wait breaks; a
+        cut that heals before lets them arrive late, at TCP's next retransmission.
+    I4. A queue that was full says so once it is half empty.
 
+Source: time-outs are swarmkit's deadlines for the calls that each channel carries, as in the
+simulator (`sim/streams.py`), which states the same rules for simulated links.
 Not here: sockets (`live/transport.py`), faults (`live/faults.py`).
 """
 
@@ -22,9 +25,14 @@ from simswarm.base.effects import STREAM_QUEUE_LIMIT, Address, Channel, Token
 from simswarm.base.entropy import Entropy
 from simswarm.base.time import SECOND, Duration
 from simswarm.live.background import spawn
-from simswarm.live.faults import LinkRule, stream_delay
+from simswarm.live.faults import LinkRule, retransmission, stream_delay
 
-SILENCE_LIMIT: Duration = 20 * SECOND
+STREAM_TIMEOUT: dict[Channel, Duration] = {
+    Channel.CONSENSUS: 2 * SECOND,  # raft.go DefaultNodeConfig: SendTimeout
+    Channel.HEARTBEAT: 5 * SECOND,  # agent/session.go: dispatcherRPCTimeout
+    Channel.CONTROL: 5 * SECOND,  # agent/session.go: dispatcherRPCTimeout
+    Channel.BULK: 20 * SECOND,  # raft.go DefaultNodeConfig: LargeSendTimeout
+}
 
 
 class LinkOwner(Protocol):
@@ -104,7 +112,7 @@ class Link:
             self.broke()
             return
         self._queue.append((frame, after, self._when(frame)))
-        self._was_full = len(self._queue) >= STREAM_QUEUE_LIMIT
+        self._was_full = self._was_full or len(self._queue) >= STREAM_QUEUE_LIMIT
         if self._worker is None:
             self._worker = spawn(self._work())
 
@@ -151,7 +159,7 @@ class Link:
             self._worker = None
 
     def _has_room(self) -> None:
-        if self._was_full:
+        if self._was_full and len(self._queue) <= STREAM_QUEUE_LIMIT // 2:
             self._was_full = False
             self._owner.ready(self.target, self.channel)
 
@@ -159,18 +167,22 @@ class Link:
         """Wait while the head is held, blocked or not due; give up on a silent link."""
         _, after, due = item
         loop = asyncio.get_running_loop()
-        silent_since: float | None = None
+        cut_since: float | None = None
         while self._queue and self._queue[0] is item:
             self._changed.clear()
             now = loop.time()
             if after and self._owner.is_held(after):
                 limit = None
             elif self._owner.rule(self.target).blocks:
-                silent_since = silent_since or now
-                limit = silent_since + SILENCE_LIMIT / SECOND - now
+                cut_since = now if cut_since is None else cut_since
+                limit = cut_since + STREAM_TIMEOUT[self.channel] / SECOND - now
                 if limit <= 0:
                     self.broke()
                     return
+            elif cut_since is not None:
+                due = max(due, cut_since + retransmission(now - cut_since))
+                cut_since = None
+                continue
             elif due > now:
                 limit = due - now
             else:

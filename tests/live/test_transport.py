@@ -202,7 +202,7 @@ def test_a_cut_link_holds_frames_until_it_heals(run: Any) -> None:
 
 
 def test_a_link_that_stays_cut_breaks(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "SILENCE_LIMIT", 100 * MILLISECOND)
+    monkeypatch.setitem(link.STREAM_TIMEOUT, CONSENSUS, 100 * MILLISECOND)
 
     async def script() -> None:
         async with peers("a", "b") as (a, b):
