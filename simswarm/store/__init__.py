@@ -16,6 +16,7 @@ from simswarm.store.selectors import (
     ByNode,
     ByService,
     BySlot,
+    BySpecName,
     ByState,
     Selector,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "ByNode",
     "ByService",
     "BySlot",
+    "BySpecName",
     "ByState",
     "Change",
     "Created",

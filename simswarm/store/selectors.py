@@ -22,6 +22,12 @@ class ByName(Value, frozen=True):
     name: str
 
 
+class BySpecName(Value, frozen=True):
+    """Nodes by the name in their spec: the one they were admitted under."""
+
+    name: str
+
+
 class ByService(Value, frozen=True):
     """Tasks of a service."""
 
@@ -53,7 +59,7 @@ class ByDesiredState(Value, frozen=True):
     state: TaskState
 
 
-Selector = All | ByName | ByService | ByNode | BySlot | ByState | ByDesiredState
+Selector = All | ByName | BySpecName | ByService | ByNode | BySlot | ByState | ByDesiredState
 ALL = All()
 
 IndexKey = tuple[str, Hashable]
@@ -64,6 +70,8 @@ def index_key(selector: Selector) -> IndexKey | None:
     match selector:
         case ByName(name):
             return "name", name.lower()
+        case BySpecName(name):
+            return "spec name", name
         case ByService(service_id):
             return "service", service_id
         case ByNode(node_id):
@@ -89,7 +97,7 @@ def index_keys(item: StoredObject) -> tuple[IndexKey, ...]:
             ("desired", int(item.desired_state)),
         )
     if isinstance(item, Node):
-        return (("name", item.name.lower()),)
+        return (("name", item.name.lower()), ("spec name", item.spec.name))
     if isinstance(item, Service | Cluster):
         return (("name", item.spec.name.lower()),)
     raise AssertionError(f"unknown kind of object: {type(item).__name__}")

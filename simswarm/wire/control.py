@@ -21,8 +21,9 @@ class CreateService(Value, frozen=True, tag=40):
 
 
 class UpdateService(Value, frozen=True, tag=41):
-    """Replace a service's spec; `version` is the one read. `rollback`: back to the previous
-    spec, `spec` is ignored. Answer: `ServiceResult`."""
+    """Replace a service's spec; `version` is the one read. `rollback`: back to the previous spec;
+    `spec` isn't used then, but judged all the same: send the current one, as docker does.
+    Answer: `ServiceResult`."""
 
     id: str
     version: int
