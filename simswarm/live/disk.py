@@ -29,7 +29,7 @@ from typing import Protocol
 from urllib.parse import quote, unquote
 
 from simswarm.base.effects import Token, Write, WriteMode
-from simswarm.base.errors import FailedPrecondition
+from simswarm.base.errors import FailedPrecondition, StorageCorrupt
 from simswarm.base.records import HEADER, frame, frame_file, recover
 from simswarm.live.background import spawn
 
@@ -70,8 +70,8 @@ class LiveDisk:
             raise FailedPrecondition(f"{folder}: another process uses this disk") from None
 
     def load(self) -> dict[str, bytes]:
-        """Every file's bytes, by name. A torn tail that a crash left is cut off, here and on
-        the disk, so that what is appended next stands behind a whole record."""
+        """What a booting node finds: every file's bytes, a torn tail included. The tail is cut
+        off behind it, so that what is appended next stands behind a whole record."""
         image: dict[str, bytes] = {}
         for path in sorted(self._folder.iterdir()):
             if path.name == _LOCK:
@@ -80,18 +80,19 @@ class LiveDisk:
                 path.unlink()  # a REPLACE that never happened
                 continue
             name = unquote(path.name)
-            image[name] = self._whole(path, name)
+            image[name] = path.read_bytes()
+            self._cut_tail(path, image[name])
         return image
 
-    def _whole(self, path: Path, name: str) -> bytes:
-        content = path.read_bytes()
-        torn = recover(content, name).torn_bytes
+    def _cut_tail(self, path: Path, content: bytes) -> None:
+        try:
+            torn = recover(content, path.name).torn_bytes
+        except StorageCorrupt:
+            return  # the node will say so, and stop
         if torn:
-            content = content[: len(content) - torn]
             with path.open("r+b") as file:
-                file.truncate(len(content))
+                file.truncate(len(content) - torn)
                 self._sync(file.fileno())
-        return content
 
     def write(self, write: Write) -> None:
         """Make a write durable; `done` is called on the event loop when it is."""

@@ -57,6 +57,7 @@ CALL_TIMEOUT_SECONDS = 100
 
 SWARM, NODE, TASK = "simswarm.swarm", "simswarm.node", "simswarm.task"
 SERVICE, SLOT, IMAGE = "simswarm.service", "simswarm.slot", "simswarm.image"
+CHECKED = "simswarm.checked"
 _ACTIONS = {"create": "create", "start": "start", "die": "die", "stop": "stop", "destroy": "remove"}
 
 
@@ -181,6 +182,10 @@ class DockerEngine:
         return Failed(_text(error))
 
     async def _start(self, container: str) -> Outcome:
+        before = await self._state(container)
+        if before["Status"] in ("exited", "dead"):  # a container runs once
+            code = before["ExitCode"]
+            return Failed(f"task: non-zero exit ({code})", exit_code=code)
         judged: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._starting[container] = judged
         try:
@@ -188,8 +193,7 @@ class DockerEngine:
                 await self._call(self._client.start, container)
             except errors.APIError as error:
                 return await self._not_started(container, error)
-            found = await self._call(self._client.inspect_container, container)
-            state = found["State"]
+            state = await self._state(container)
             health = state.get("Health", {}).get("Status", "none")
             if health not in ("none", "healthy"):
                 outcome = await judged
@@ -199,9 +203,14 @@ class DockerEngine:
         finally:
             del self._starting[container]
 
-    async def _not_started(self, container: str, error: errors.APIError) -> Outcome:
+    async def _state(self, container: str) -> dict[str, Any]:
         found = await self._call(self._client.inspect_container, container)
-        return Failed(_text(error), exit_code=found["State"]["ExitCode"])
+        state: dict[str, Any] = found["State"]
+        return state
+
+    async def _not_started(self, container: str, error: errors.APIError) -> Outcome:
+        state = await self._state(container)
+        return Failed(_text(error), exit_code=state["ExitCode"])
 
     async def _stop(self, container: str, grace: Duration) -> Outcome:
         seconds = -(-grace // SECOND)
@@ -243,8 +252,10 @@ class DockerEngine:
         elif action == "kill" and labels.get("signal") == "9":
             self._acted("kill", subject, None)
         elif action == "health_status: healthy":
+            self._listener_judged(subject, healthy=True)
             self._judge(container, Done(container=container))
         elif action == "health_status: unhealthy":
+            self._listener_judged(subject, healthy=False)
             if container in self._starting:
                 self._judge(container, Failed("unhealthy container"))
             else:
@@ -263,6 +274,10 @@ class DockerEngine:
         if self._listener is not None:
             self._listener.acted(action, subject, code)
 
+    def _listener_judged(self, subject: Subject, *, healthy: bool) -> None:
+        if self._listener is not None:
+            self._listener.judged(subject, healthy=healthy)
+
     # ── helpers ──────────────────────────────────────────────────────────────────────────────
 
     async def _call(self, call: Callable[..., Any], *args: Any, **words: Any) -> Any:
@@ -278,7 +293,12 @@ class DockerEngine:
             raise
 
     def _real(self, image: str) -> str:
-        return self._images.get(image, image)
+        """The image that stands in for one, with whatever tag or digest it is asked for."""
+        plain = image.partition("@")[0]
+        for name in (image, plain, f"{plain}:latest", plain.removesuffix(":latest")):
+            if name in self._images:
+                return self._images[name]
+        return image
 
     def _labels(self, config: ContainerConfig) -> dict[str, str]:
         return {
@@ -288,6 +308,7 @@ class DockerEngine:
             SERVICE: config.service,
             SLOT: "" if config.slot is None else str(config.slot),
             IMAGE: config.image,
+            CHECKED: "" if config.health is None else "yes",
         }
 
 
@@ -346,10 +367,14 @@ class Sweeper:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def kill(self, swarm: str, node: str) -> int:
-        """End a node's running containers at once; how many."""
+    def kill(self, swarm: str, node: str) -> list[Subject]:
+        """End a node's running containers at once; which."""
         found = self._client.containers(filters=selection(swarm, node))
-        return sum(self._try(self._client.kill, entry["Id"]) for entry in found)
+        return [
+            _subject(entry["Labels"])
+            for entry in found
+            if self._try(self._client.kill, entry["Id"])
+        ]
 
     def remove(self, swarm: str) -> int:
         """Remove every container of a swarm; how many."""
@@ -393,6 +418,7 @@ def _subject(labels: Mapping[str, str]) -> Subject:
         service=labels.get(SERVICE, ""),
         slot=int(slot) if slot else None,
         image=labels.get(IMAGE, ""),
+        checked=bool(labels.get(CHECKED)),
     )
 
 

@@ -70,6 +70,21 @@ INPUTS_A_TURN = 64
 NO_CREDENTIALS = "credentials can't be used: mutual TLS isn't built"
 
 
+def container_fields(action: str, subject: Subject, exit_code: int | None) -> dict[str, Field]:
+    """The fields of an `engine.container` record."""
+    fields: dict[str, Field] = {
+        "task": subject.task,
+        "service": subject.service,
+        "slot": subject.slot,
+        "image": subject.image,
+        "action": action,
+        "exit_code": exit_code,
+    }
+    if action == "start" and subject.checked:
+        fields["healthy"] = False
+    return fields
+
+
 class Steppable(Protocol):
     """What a driver needs of a node."""
 
@@ -210,15 +225,12 @@ class Driver:
 
     def engine_acted(self, action: str, subject: Subject, exit_code: int | None) -> None:
         """The engine did something: a record of the driver's own."""
-        self.observe(
-            "engine.container",
-            task=subject.task,
-            service=subject.service,
-            slot=subject.slot,
-            image=subject.image,
-            action=action,
-            exit_code=exit_code,
-        )
+        self.observe("engine.container", **container_fields(action, subject, exit_code))
+
+    def engine_health(self, subject: Subject, *, healthy: bool) -> None:
+        """A health check came to a verdict: a record of the driver's own."""
+        action = "healthy" if healthy else "unhealthy"
+        self.observe("engine.container", **container_fields(action, subject, None))
 
     def observe(self, kind: str, **fields: Field) -> None:
         """A record of the driver's own."""

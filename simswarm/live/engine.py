@@ -51,6 +51,8 @@ class Subject(Value, frozen=True):
     slot: int | None
     image: str
     """As the service names it, also where another image stands in for it."""
+    checked: bool = False
+    """Whether it has a health check."""
 
 
 class EngineListener(Protocol):
@@ -62,6 +64,10 @@ class EngineListener(Protocol):
 
     def acted(self, action: str, subject: Subject, exit_code: int | None) -> None:
         """The engine did something (create start die stop kill remove): for the trace."""
+        ...
+
+    def judged(self, subject: Subject, *, healthy: bool) -> None:
+        """A health check came to a verdict: for the trace."""
         ...
 
 
@@ -93,7 +99,11 @@ class EngineSink(Protocol):
         ...
 
     def engine_acted(self, action: str, subject: Subject, exit_code: int | None) -> None:
-        """Something for the trace."""
+        """The engine did something: for the trace."""
+        ...
+
+    def engine_health(self, subject: Subject, *, healthy: bool) -> None:
+        """A health check came to a verdict: for the trace."""
         ...
 
 
@@ -149,6 +159,10 @@ class Lanes:
     def acted(self, action: str, subject: Subject, exit_code: int | None) -> None:
         """Pass on what is for the trace."""
         self._sink.engine_acted(action, subject, exit_code)
+
+    def judged(self, subject: Subject, *, healthy: bool) -> None:
+        """Pass on what is for the trace."""
+        self._sink.engine_health(subject, healthy=healthy)
 
     async def _work(self, task: str) -> None:
         lane = self._lanes[task]

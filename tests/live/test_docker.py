@@ -56,6 +56,10 @@ class Bench:
         self.acts.append((action, subject, exit_code))
         self._changed.set()
 
+    def engine_health(self, subject: Subject, *, healthy: bool) -> None:
+        self.acts.append(("healthy" if healthy else "unhealthy", subject, None))
+        self._changed.set()
+
     def submit(self, command: EngineCommand) -> int:
         self._id += 1
         self.lanes.submit(self._id, command)
@@ -175,6 +179,7 @@ def test_a_start_with_a_health_check_ends_when_it_is_healthy_or_unhealthy(
         started = await bench.do(StartContainer(created.container, "good"))
         assert isinstance(started, Done)
         assert started.pid > 0
+        assert [act[0] for act in bench.acts] == ["create", "start", "healthy"]
         made = engine.exec_create(created.container, ["/bin/busybox", "touch", "/tmp/sick"])
         engine.exec_start(made["Id"])
         sick = await bench.occurrence(ContainerUnhealthy)

@@ -131,17 +131,32 @@ def test_after_a_failed_fsync_the_file_takes_nothing_more(run: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize("cut", range(1, len(frame(b"second"))))
-def test_a_torn_tail_is_cut_off_on_the_disk_too(run: Any, tmp_path: Path, cut: int) -> None:
+def test_a_torn_tail_is_shown_once_and_cut_off_on_the_disk(
+    run: Any, tmp_path: Path, cut: int
+) -> None:
     async def script() -> None:
         whole = frame_file((b"first", b"second"))
         (tmp_path / "wal").write_bytes(whole[:-cut])
         done = Done()
         disk = LiveDisk(tmp_path, done)
-        assert disk.load() == {"wal": frame_file((b"first",))}
+        assert disk.load() == {"wal": whole[:-cut]}
         disk.write(append(1, b"third"))
         await done.until(1)
         await disk.close()
         assert recover((tmp_path / "wal").read_bytes(), "wal").records == (b"first", b"third")
+
+    run(script())
+
+
+def test_damage_in_the_middle_is_left_for_the_node_to_find(run: Any, tmp_path: Path) -> None:
+    async def script() -> None:
+        damaged = bytearray(frame_file((b"first", b"second")))
+        damaged[10] ^= 1
+        (tmp_path / "wal").write_bytes(damaged)
+        disk = LiveDisk(tmp_path, Done())
+        assert disk.load() == {"wal": bytes(damaged)}
+        assert (tmp_path / "wal").read_bytes() == bytes(damaged)
+        await disk.close()
 
     run(script())
 

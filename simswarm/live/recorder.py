@@ -1,0 +1,100 @@
+"""The trace of a live swarm: every node's records and the supervisor's own, merged by time.
+
+    nodes' trace files ──read──> by CLOCK_MONOTONIC ──after `LAG`──> records, sinks
+
+Records of different processes are sorted as far as they come within `LAG`; one that comes later
+(its process was stopped in the middle of a step) keeps its place in the trace but not its time: it
+is given that of the record before it.
+
+Records made before the origin (t = 0) is known are held, as in the simulator.
+
+Invariants:
+    I1. Times in the trace never go back.
+    I2. Sinks see records in the order of the trace.
+    I3. Entries that managers applied are passed on in the same order as records.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import Protocol
+
+from simswarm.base.effects import Field
+from simswarm.base.time import MILLISECOND, Duration, Instant
+from simswarm.base.trace import TraceRecord
+from simswarm.live.traces import Applied, Observed
+from simswarm.store import Change
+
+LAG: Duration = 80 * MILLISECOND
+"""Longer than a step and the writing of its records take, unless `live.slow_step` says so."""
+
+
+class RecordSink(Protocol):
+    """Wants to see every record."""
+
+    def on_record(self, record: TraceRecord) -> None:
+        """A record was added to the trace."""
+        ...
+
+
+class AppliedSink(Protocol):
+    """Wants to know what each manager applies (`check.committed.CommittedStream.applied`)."""
+
+    def __call__(self, manager: str, changes: tuple[Change, ...], index: int) -> None:
+        """A manager has applied an entry."""
+        ...
+
+
+class LiveRecorder:
+    """The trace of one live swarm."""
+
+    def __init__(self) -> None:
+        self.origin: Instant | None = None
+        """CLOCK_MONOTONIC at t = 0; None until it is marked."""
+        self.records: list[TraceRecord] = []
+        self.sinks: list[RecordSink] = []
+        self.applied: list[AppliedSink] = []
+        self._queue: list[tuple[Instant, int, str, Observed | Applied]] = []
+        self._sequence = 0
+        self._held: list[tuple[Instant, str, Observed]] = []
+
+    def add(self, node: str, entry: Observed | Applied) -> None:
+        """Something from a node's trace, or of the supervisor's own."""
+        self._sequence += 1
+        heappush(self._queue, (entry.at, self._sequence, node, entry))
+
+    def record(
+        self, at: Instant, node: str, kind: str, fields: tuple[tuple[str, Field], ...]
+    ) -> None:
+        """A record of the supervisor's own."""
+        self.add(node, Observed(at, kind, fields))
+
+    @property
+    def next_at(self) -> Instant | None:
+        """When the oldest entry that is not in the trace yet was observed."""
+        return self._queue[0][0] if self._queue else None
+
+    def take_next(self, now: Instant) -> None:
+        """Put the oldest entry into the trace, at an observed time that never goes back."""
+        _, _, node, entry = heappop(self._queue)
+        if isinstance(entry, Applied):
+            for sink in self.applied:
+                sink(node, entry.changes, entry.index)
+        elif self.origin is None:
+            self._held.append((now, node, entry))
+        else:
+            self._keep(now, node, entry, self.origin)
+
+    def mark_origin(self, at: Instant) -> None:
+        """This instant is t = 0."""
+        assert self.origin is None, "t = 0 is marked once"
+        self.origin = at
+        held, self._held = self._held, []
+        for when, node, entry in held:
+            self._keep(when, node, entry, at)
+
+    def _keep(self, at: Instant, node: str, entry: Observed, origin: Instant) -> None:
+        record = TraceRecord(at - origin, node, entry.kind, entry.fields)
+        self.records.append(record)
+        for sink in self.sinks:
+            sink.on_record(record)
