@@ -1,0 +1,120 @@
+"""Nothing is acknowledged before it is durable: votes and appended entries.
+
+A granted vote promises a durable (term, vote); an acknowledged index promises durable entries up
+to it. A send may name the write it waits for (`after`), so each promise is covered if what it
+rests on is durable already, or is part of a write not newer than `after`; and when the driver
+lets a held message go, its write must have ended.
+
+Invariants:
+    I1. Only frames that carry a promise are decoded (a look at the tag tells).
+
+Source: PAPER 5.2, 5.3, figure 2 ("updated on stable storage before responding to RPCs").
+Not here: that the disk keeps what it said was durable (`sim/disk.py` and its tests).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from simswarm.base.effects import Send, Token, Write, WriteMode, Written
+from simswarm.base.time import Instant
+from simswarm.check.invariant import Invariant
+from simswarm.check.raft_safety import WAL
+from simswarm.raft.messages import AppendEntriesReply, Entry, HardState, RequestVoteReply
+from simswarm.wire import codec
+
+_TAG_AT = 3
+"""Where a frame's tag stands: after version, feature level and the array's head."""
+_VOTE_TAG, _APPEND_TAG = 23, 25
+
+
+class FollowedDisk:
+    """Which write made each part of a manager's log file, and which writes are durable."""
+
+    __slots__ = ("durable", "entries", "hard", "hard_token", "pending")
+
+    def __init__(self, records: Sequence[bytes]) -> None:
+        self.entries: list[Token] = []
+        """The write that entry i (at i-1) was last part of; never falls along the log."""
+        self.hard = HardState(0, 0, 0)
+        self.hard_token: Token = 0
+        self.pending: list[Token] = []
+        self.durable: Token = 0
+        """Writes of the log up to this token have ended well."""
+        self.take(records, 0)
+
+    def take(self, records: Sequence[bytes], token: Token) -> None:
+        """These records are written by this token (0: they were there at boot)."""
+        for payload in records:
+            record = codec.decode_record(payload)
+            if isinstance(record, Entry):
+                del self.entries[record.index - 1 :]
+                self.entries.append(token)
+            else:
+                self.hard, self.hard_token = record, token
+
+
+class DurableBeforeAcknowledged(Invariant):
+    """Follows every manager's log file and judges what leaves the manager."""
+
+    __slots__ = ("_clock", "_disks")
+
+    def __init__(self, clock: Callable[[], Instant]) -> None:
+        super().__init__("durable before acknowledged")
+        self._clock = clock
+        self._disks: dict[str, FollowedDisk] = {}
+
+    def booted(self, manager: str, records: Sequence[bytes]) -> None:
+        """A manager starts from these durable records."""
+        self._disks[manager] = FollowedDisk(records)
+
+    def wrote(self, manager: str, write: Write) -> None:
+        """A manager asked for a write."""
+        disk = self._disks.get(manager)
+        if disk is None or write.file != WAL:
+            return
+        if write.mode is not WriteMode.APPEND:
+            disk.entries = []
+        disk.take(write.records, write.token)
+        disk.pending.append(write.token)
+
+    def written(self, manager: str, given: Written) -> None:
+        """A write has ended."""
+        disk = self._disks.get(manager)
+        if disk is None or given.token not in disk.pending:
+            return
+        disk.pending.remove(given.token)
+        if given.error is None:
+            disk.durable = max(disk.durable, given.token)
+
+    def sent(self, manager: str, send: Send) -> None:
+        """A manager asked for a message to be sent, perhaps after a write."""
+        frame = send.frame
+        if len(frame) <= _TAG_AT or frame[_TAG_AT] not in (_VOTE_TAG, _APPEND_TAG):
+            return
+        disk = self._disks.get(manager)
+        if disk is None:
+            return
+        reached = max(disk.durable, send.after)
+        match codec.decode(frame):
+            case RequestVoteReply(granted=True, term=term, target=candidate):
+                self._vote(manager, disk, (term, candidate), reached)
+            case AppendEntriesReply(rejected=False, index=index):
+                self.checked += 1
+                if index > len(disk.entries):
+                    self._early(manager, f"entry {index}, which it never wrote")
+                elif index and disk.entries[index - 1] > reached:
+                    self._early(manager, f"entry {index} before it was durable")
+
+    def _vote(
+        self, manager: str, disk: FollowedDisk, vote: tuple[int, int], reached: Token
+    ) -> None:
+        self.checked += 1
+        term = vote[0]
+        if (disk.hard.term, disk.hard.vote) != vote:
+            self._early(manager, f"its vote in term {term}, which it never wrote")
+        elif disk.hard_token > reached:
+            self._early(manager, f"its vote in term {term} before it was durable")
+
+    def _early(self, manager: str, what: str) -> None:
+        self.broken(self._clock(), f"{manager} gave away {what}")

@@ -1,0 +1,76 @@
+"""What judges are shown: committed facts, the truth, and when events happened."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from simswarm.base.time import Instant
+from simswarm.scenario.facts import Facts, ServiceFacts
+from simswarm.scenario.marks import Marks
+from simswarm.scenario.truth import Truth
+
+
+class Surroundings(Protocol):
+    """What only the world knows: simulated, or live as far as the supervisor can tell."""
+
+    def nodes(self) -> tuple[str, ...]:
+        """Names of all nodes there are, managers first."""
+        ...
+
+    def members(self) -> tuple[str, ...]:
+        """Names of all managers in the member list."""
+        ...
+
+    def can_talk(self, a: str, b: str) -> bool:
+        """Whether no partition stands between two nodes."""
+        ...
+
+    def committed_lost(self) -> int:
+        """Committed entries that were lost, as far as watched."""
+        ...
+
+
+class Scene:
+    """Everything that conditions and expectations are about."""
+
+    __slots__ = ("around", "facts", "marks", "now", "truth")
+
+    def __init__(self, around: Surroundings) -> None:
+        self.around = around
+        self.facts = Facts()
+        self.truth = Truth()
+        self.marks = Marks()
+        self.now: Instant = 0
+
+    @property
+    def revision(self) -> int:
+        """Rises whenever anything changed."""
+        return self.facts.revision + self.truth.revision
+
+    def really_running(self, service: ServiceFacts) -> int:
+        """Healthy containers of a service on nodes that the swarm does not hold for down."""
+        count = self.truth.healthy.get(service.name, 0)
+        for node in self.facts.nodes.values():
+            if node.is_down:
+                count -= self.truth.healthy_on(service.name, node.node.name)
+        return count
+
+    def is_settled(self, service: ServiceFacts) -> bool:
+        """Whether managers and engines agree that a service is as it should be."""
+        return service.settled and self.really_running(service) == service.desired
+
+    def reachable_members(self) -> int:
+        """Managers that are up and can talk to a quorum."""
+        members = self.around.members()
+        up = [name for name in members if self.truth.is_up(name)]
+        return sum(self._in_touch(name, up) * 2 > len(members) for name in up)
+
+    def has_working_leader(self) -> bool:
+        """Whether a leader is up and in touch with a quorum of the managers."""
+        members = self.around.members()
+        up = [name for name in members if self.truth.is_up(name)]
+        leader = self.truth.leader
+        return leader in up and self._in_touch(leader, up) * 2 > len(members)
+
+    def _in_touch(self, one: str, up: list[str]) -> int:
+        return sum(one == other or self.around.can_talk(one, other) for other in up)
