@@ -62,6 +62,7 @@ from simswarm.live.engine import Engine, Lanes, Subject
 from simswarm.live.system import Clock
 from simswarm.live.timers import Timers
 from simswarm.live.transport import LOOPBACK, Place, Transport
+from simswarm.live.writes import Writes
 from simswarm.model.config import NodeConfig
 
 SLOW_STEP: Duration = 50 * MILLISECOND
@@ -143,14 +144,14 @@ class Driver:
         self._pumping = False
         self._timers = Timers(world.clock, self._on_timer)
         self._fired: set[TimerKey] = set()
-        self._pending: set[Token] = set()
+        self._writes = Writes()
         self._held_datagrams: list[Send] = []
         self._replies: dict[int, deque[Reply]] = {}
         self._calls = 0
         self.dead = False
         self.disk = LiveDisk(world.folder, self._on_written)
         self.transport = Transport(
-            config.address, self, world.entropy.fork("transport"), self._pending.__contains__
+            config.address, self, world.entropy.fork("transport"), self._writes
         )
         self._lanes = Lanes(world.engine, self)
 
@@ -240,15 +241,12 @@ class Driver:
     def _on_written(self, token: Token, error: str | None) -> None:
         if self.dead:
             return
-        if error is None:
-            self._pending.discard(token)
-            self._release()
-            self._feed(Written(token))
-        else:
-            self._feed(Written(token, error))
+        self._writes.end(token, failed=error is not None)
+        self._release()
+        self._feed(Written(token, error))
 
     def _release(self) -> None:
-        """A write is durable: what waited for it goes."""
+        """A write is durable, or failed: what waited for it goes, or is dropped."""
         self.transport.nudge()
         waiting, self._held_datagrams = self._held_datagrams, []
         for send in waiting:
@@ -294,9 +292,9 @@ class Driver:
             self._halt(f"write failed: {given.error}")
 
     def _perform(self, effects: list[Effect], now: Now) -> None:
+        """Perform a step's effects in order; a `Halt` among them comes last."""
+        reason: str | None = None
         for effect in effects:
-            if self.dead:
-                return
             match effect:
                 case Send():
                     self._send(effect)
@@ -307,7 +305,7 @@ class Driver:
                     self._fired.discard(key)
                     self._timers.cancel(key)
                 case Write(token=token):
-                    self._pending.add(token)
+                    self._writes.begin(token)
                     self.disk.write(effect)
                 case Observe(kind, fields):
                     self._sink.record(now.mono, kind, fields)
@@ -319,11 +317,13 @@ class Driver:
                 case CancelEngine(id):
                     self._cancel_engine(id)
                 case UseCredentials():
-                    self._halt(NO_CREDENTIALS)
-                case Halt(reason):
-                    self._halt(reason)
+                    reason = reason or NO_CREDENTIALS
+                case Halt(text):
+                    reason = reason or text
                 case _:
                     assert_never(effect)
+        if reason is not None:
+            self._halt(reason)
 
     def _halt(self, reason: str) -> None:
         self.crash()
@@ -334,16 +334,18 @@ class Driver:
     def _send(self, send: Send) -> None:
         if send.channel is not Channel.DATAGRAM:
             self.transport.send(send.target, send.frame, send.channel, send.after)
-        elif send.after in self._pending:
+        elif self._writes.is_held(send.after):
             self._held_datagrams.append(send)
-        else:
+        elif not self._writes.is_lost(send.after):
             self.transport.send_datagram(send.target, send.frame)
 
     def _answer(self, call: int) -> None:
         """Answers to one call leave in order, each when its write is durable."""
         waiting = self._replies[call]
-        while waiting and waiting[0].after not in self._pending:
+        while waiting and not self._writes.is_held(waiting[0].after):
             reply = waiting.popleft()
+            if self._writes.is_lost(reply.after):
+                continue
             self._sink.replied(call, reply.frame, reply.last)
         if not waiting:
             del self._replies[call]

@@ -44,6 +44,10 @@ class LinkOwner(Protocol):
         """Whether a write is still on its way to the disk."""
         ...
 
+    def is_lost(self, token: Token) -> bool:
+        """Whether a write failed: what waits for it never leaves."""
+        ...
+
     def rule(self, target: Address) -> LinkRule:
         """The fault of the way to a peer."""
         ...
@@ -146,6 +150,9 @@ class Link:
                 await self._until_free(item)
                 if not self._queue or self._queue[0] is not item:
                     continue  # the stream broke meanwhile
+                if self._owner.is_lost(item[1]):
+                    self._queue.popleft()
+                    continue
                 try:
                     await self._carrier.carry(item[0])
                 except OSError:
@@ -171,7 +178,9 @@ class Link:
         while self._queue and self._queue[0] is item:
             self._changed.clear()
             now = loop.time()
-            if after and self._owner.is_held(after):
+            if self._owner.is_lost(after):
+                return
+            if self._owner.is_held(after):
                 limit = None
             elif self._owner.rule(self.target).blocks:
                 cut_since = now if cut_since is None else cut_since

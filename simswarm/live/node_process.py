@@ -74,6 +74,7 @@ class NodeProcess:
         self._full = config.level == "full"
         self._trace = TraceWriter(Path(config.folder) / TRACE_FILE)
         self._flushing = False
+        self._stopping = False
         self._connections: list[asyncio.StreamWriter] = []
         self._calls: dict[int, tuple[asyncio.StreamWriter, int]] = {}
         self._place: Place = ("", 0)
@@ -113,6 +114,7 @@ class NodeProcess:
 
     def _stop(self) -> None:
         """Stop in good order, or after a while in any."""
+        self._stopping = True
         if self._driver.node is None:
             self._end(STOPPED)
             return
@@ -166,11 +168,10 @@ class NodeProcess:
 
     def halted(self, reason: str) -> None:
         """The node stopped itself."""
-        stopping = reason == "" or self._over.done()
         print(f"halted: {reason}", file=sys.stderr)
         for writer in self._connections:
             self._say(writer, Halted(reason))
-        self._end(STOPPED if stopping else HALTED)
+        self._end(STOPPED if self._stopping else HALTED)
 
     # ── control ──────────────────────────────────────────────────────────────────────────────
 
@@ -226,6 +227,8 @@ class NodeProcess:
     def _boot(self) -> None:
         self._driver.boot(SystemEntropy())
         node = self._driver.node
+        if node is None:
+            return  # it halted: its disk holds what no crash explains
         assert isinstance(node, Node)
         if node.manager is not None:
             node.manager.store.watch(self)

@@ -40,6 +40,7 @@ from simswarm.live.framing import (
     read_hello,
 )
 from simswarm.live.link import Link
+from simswarm.live.writes import Writes
 
 LOOPBACK = "127.0.0.1"
 CONNECT_SECONDS = 3.0
@@ -91,11 +92,12 @@ class Transport:
         name: Address,
         receiver: Receiver,
         chance: Entropy,
-        is_held: Callable[[Token], bool],
+        writes: Writes,
     ) -> None:
         self.name = name
         self.chance = chance
-        self.is_held = is_held
+        self.is_held = writes.is_held
+        self.is_lost = writes.is_lost
         self._receiver = receiver
         self.places: dict[Address, Place] = {}
         self._rules: dict[Address, LinkRule] = {}

@@ -233,8 +233,8 @@ class LiveWorld:
         host = self._host(name)
         if not host.up:
             return
-        host.kill()
         self.observe(name, "process.crash", lose=lose)
+        host.kill()
         self._forget_calls(host)
         if lose == "disk":
             shutil.rmtree(self.state.disk_folder(name), ignore_errors=True)

@@ -236,7 +236,7 @@ def test_after_a_halt_nothing_more_is_performed(run: Any, tmp_path: Path) -> Non
     async def script() -> None:
         bench = Bench(tmp_path)
         await bench.start(Observe("x.y", (("n", 1),)), SetTimer(KEY, MILLISECOND))
-        bench.puppet.answers = lambda given, now: [Halt("enough"), Observe("x.z", ())]
+        bench.puppet.answers = lambda given, now: [Halt("enough"), SetTimer(OTHER, 0)]
         bench.driver.shut_down()
         await bench.puppet.until(Shutdown)
         await asyncio.sleep(0.02)

@@ -17,6 +17,7 @@ from simswarm.live import link
 from simswarm.live.faults import LinkRule, LinkTable
 from simswarm.live.framing import MAX_FRAME_BYTES, framed, hello
 from simswarm.live.transport import Transport
+from simswarm.live.writes import Writes
 
 CONSENSUS, HEARTBEAT = Channel.CONSENSUS, Channel.HEARTBEAT
 BULK, DATAGRAM = Channel.BULK, Channel.DATAGRAM
@@ -28,9 +29,9 @@ class Peer:
     def __init__(self, name: str) -> None:
         self.name = name
         self.log: list[tuple[Any, ...]] = []
-        self.held: set[int] = set()
+        self.writes = Writes()
         self._changed = asyncio.Event()
-        self.transport = Transport(name, self, SeededEntropy(1), self.held.__contains__)
+        self.transport = Transport(name, self, SeededEntropy(1), self.writes)
 
     def arrived(self, source: Address, channel: Channel, frame: bytes) -> None:
         self._note("arrived", source, channel, frame)
@@ -104,16 +105,32 @@ def test_a_node_reaches_itself(run: Any) -> None:
 def test_a_held_frame_holds_its_own_channel_only(run: Any) -> None:
     async def script() -> None:
         async with peers("a", "b") as (a, b):
-            a.held.add(7)
+            a.writes.begin(7)
             a.send("b", b"held", after=7)
             a.send("b", b"behind")
             a.send("b", b"beat", HEARTBEAT)
             assert await b.until(1) == [b"beat"]
             await asyncio.sleep(0.05)
             assert b.frames() == [b"beat"]
-            a.held.discard(7)
+            a.writes.end(7, failed=False)
             a.transport.nudge()
             assert (await b.until(3))[1:] == [b"held", b"behind"]
+
+    run(script())
+
+
+def test_what_waits_for_a_failed_write_never_leaves_and_what_stands_behind_it_does(
+    run: Any,
+) -> None:
+    async def script() -> None:
+        async with peers("a", "b") as (a, b):
+            a.writes.begin(7)
+            a.send("b", b"lost", after=7)
+            a.send("b", b"behind")
+            await asyncio.sleep(0.02)
+            a.writes.end(7, failed=True)
+            a.transport.nudge()
+            assert await b.until(1) == [b"behind"]
 
     run(script())
 
@@ -134,19 +151,19 @@ def test_a_big_message_does_not_delay_a_heartbeat(run: Any) -> None:
 def test_a_full_queue_breaks_the_stream_and_a_queue_with_room_again_says_so(run: Any) -> None:
     async def script() -> None:
         async with peers("a", "b") as (a, b):
-            a.held.add(1)
+            a.writes.begin(1)
             for _ in range(STREAM_QUEUE_LIMIT):
                 a.send("b", b"x", after=1)
             assert a.log == []
-            a.held.discard(1)
+            a.writes.end(1, failed=False)
             a.transport.nudge()
             await b.until(STREAM_QUEUE_LIMIT)
             assert a.log == [("ready", "b", CONSENSUS)]
-            a.held.add(2)
+            a.writes.begin(2)
             for _ in range(STREAM_QUEUE_LIMIT + 1):
                 a.send("b", b"y", after=2)
             assert a.log[1:] == [("lost", "b", CONSENSUS)]
-            a.held.discard(2)
+            a.writes.end(2, failed=False)
             a.transport.nudge()
             a.send("b", b"fresh")
             assert (await b.until(STREAM_QUEUE_LIMIT + 1))[-1] == b"fresh"
