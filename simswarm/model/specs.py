@@ -119,6 +119,8 @@ class Mount(Value, frozen=True):
     source: str
     target: str
     read_only: bool = False
+    driver: str = ""
+    """Volume driver; `local` and none need no plugin."""
 
 
 class ContainerSpec(Value, frozen=True):
@@ -146,6 +148,7 @@ class TaskSpec(Value, frozen=True):
     placement: Placement = Placement()
     networks: tuple[str, ...] = ()
     force_update: int = 0
+    log_driver: str = ""
 
 
 class UpdateConfig(Value, frozen=True):
