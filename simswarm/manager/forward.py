@@ -63,7 +63,10 @@ class Forwarder:
         self._out.send(leader, ToLeader(origin, identity, frame), channel)
 
     def from_leader(self, message: FromLeader) -> None:
-        """Pass the leader's answer on to the agent."""
+        """Pass the leader's answer on to the agent. A joiner gets only one, and is done with."""
+        relayed = self._relayed.get(message.target)
+        if relayed is not None and relayed.joining:
+            del self._relayed[message.target]
         self._out.send_frame(message.target, message.frame, message.channel)
 
     def refuse(self, origin: Address, message: FromAgent | JoinRequest) -> None:

@@ -51,7 +51,7 @@ from simswarm.manager.replica import RAFT_TIMER, Replica
 from simswarm.manager.route import Courier, Route
 from simswarm.manager.wal import WAL_FILE
 from simswarm.model.config import NodeConfig
-from simswarm.raft.messages import (
+from simswarm.raft import (
     AppendEntries,
     AppendEntriesReply,
     LeaderHeartbeat,

@@ -40,19 +40,22 @@ from simswarm.base.values import Value
 from simswarm.manager.wal import WriteAheadLog, read
 from simswarm.model.config import Member, NodeConfig
 from simswarm.model.defaults import MAX_PROPOSAL_BYTES
-from simswarm.raft.config import RaftConfig
-from simswarm.raft.messages import (
+from simswarm.raft import (
     Entry,
     EntryKind,
     Index,
     LeaderHeartbeat,
     LeaderHeartbeatReply,
+    Outgoing,
+    RaftConfig,
     RaftID,
     RaftMessage,
+    RawNode,
+    Ready,
+    Role,
+    SoftState,
     Term,
 )
-from simswarm.raft.rawnode import RawNode
-from simswarm.raft.ready import Outgoing, Ready, Role, SoftState
 from simswarm.store import ObjectChange, Store
 from simswarm.wire import codec
 from simswarm.wire.codec import Proposal

@@ -24,7 +24,7 @@ from simswarm.base.effects import Outbox, Token, WriteMode
 from simswarm.base.errors import StorageCorrupt
 from simswarm.base.records import recover
 from simswarm.base.values import Value
-from simswarm.raft.messages import Entry, HardState, Index
+from simswarm.raft import Entry, HardState, Index
 from simswarm.wire import codec
 
 WAL_FILE = "wal"
