@@ -41,11 +41,17 @@ class SimEnvironment(Environment):
     """A SimPy environment in integer nanoseconds that also takes plain callbacks."""
 
     _queue: list[_Entry]  # type: ignore[assignment]
+    _now: Instant
 
     def __init__(self, initial_time: Instant = 0) -> None:
         super().__init__(initial_time)
         self._next = self._eid.__next__
         self._queue = []
+
+    @property
+    def now(self) -> Instant:
+        """The current simulated time."""
+        return self._now
 
     def call_at(
         self, at: Instant, function: Callable[[Argument], object], argument: Argument
@@ -59,8 +65,7 @@ class SimEnvironment(Environment):
     ) -> None:
         """Call `function(argument)` after a delay of at least 0."""
         assert delay >= 0, "the past can't be changed"
-        at: Any = self._now + delay
-        heappush(self._queue, (at, NORMAL, self._next(), function, argument))
+        heappush(self._queue, (self._now + delay, NORMAL, self._next(), function, argument))
 
     def schedule(self, event: Event, priority: EventPriority = NORMAL, delay: float = 0) -> None:
         """Schedule a SimPy event with a priority and a delay."""
