@@ -88,6 +88,9 @@ def _refuse(raft: Raft, message: AppendEntries) -> None:
     """The logs differ at `previous_index`: hint at the largest index where they may agree."""
     log = raft.log
     if message.previous_index == log.committed:
+        if log.committed == 0:
+            raft.ignored += 1
+            return
         raft.contradiction = (
             f"raft: the leader has term {message.previous_term} at index {log.committed}, "
             f"which is committed here with term {log.term_at(log.committed)}"

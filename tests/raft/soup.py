@@ -1,0 +1,244 @@
+"""Message soup: Raft members on a network that loses, doubles and reorders, and disks that forget.
+
+No clock and no simulator: whoever drives the soup picks one event after the other. Whatever is
+picked, the observer's invariants must hold; `calm` then lets everything arrive, after which the
+group must have a leader and one log.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+from simswarm.base.entropy import SeededEntropy
+from simswarm.raft import Entry, HardState, RaftConfig, RaftMessage, RawNode, Role
+from tests.raft.observer import Image, Observer, must
+
+CROWD = 60
+"""More messages than this under way, and the oldest is lost."""
+
+
+@dataclass
+class Write:
+    """A write under way."""
+
+    hard_state: HardState | None
+    entries: tuple[Entry, ...]
+
+
+@dataclass
+class Host:
+    """One member with its disk; `node` is None while it is down."""
+
+    id: int
+    image: Image
+    node: RawNode | None = None
+    boots: int = 0
+    given: int = 0
+    done: int = 0
+    writes: deque[Write] = field(default_factory=deque)
+    held: deque[tuple[int, RaftMessage, tuple[Entry, ...]]] = field(default_factory=deque)
+    """Messages that wait for a write, with the log they were said of."""
+
+
+class Soup:
+    """A group and what is under way between its members."""
+
+    def __init__(self, size: int, seed: int, **settings: object) -> None:
+        settings.setdefault("election_ticks", 3)
+        self.members = tuple(range(1, size + 1))
+        self.entropy = SeededEntropy(seed)
+        self.settings = settings
+        self.hosts = [Host(id, Image()) for id in self.members]
+        self.observer = Observer({host.id: host.image for host in self.hosts})
+        self.wire: list[RaftMessage] = []
+        self.proposals = 0
+        for host in self.hosts:
+            self.boot(host)
+
+    def pick(self, number: int) -> Host:
+        return self.hosts[number % len(self.hosts)]
+
+    # ── events: each takes any number ────────────────────────────────────────────────────────
+
+    def tick(self, number: int) -> None:
+        host = self.pick(number)
+        if host.node is not None:
+            host.node.tick()
+            self.after(host)
+
+    def campaign(self, number: int) -> None:
+        host = self.pick(number)
+        if host.node is not None:
+            host.node.campaign()
+            self.after(host)
+
+    def propose(self, number: int) -> None:
+        leaders = [h for h in self.hosts if h.node and h.node.raft.role is Role.LEADER]
+        if leaders:
+            host = leaders[number % len(leaders)]
+            self.proposals += 1
+            must(host.node.propose(b"p%d" % self.proposals) is not None, "a leader proposes")
+            self.after(host)
+
+    def deliver(self, number: int) -> None:
+        if self.wire:
+            self.hand_over(self.wire.pop(number % len(self.wire)))
+
+    def deliver_oldest(self, number: int) -> None:
+        if self.wire:
+            self.hand_over(self.wire.pop(0))
+
+    def double(self, number: int) -> None:
+        if self.wire:
+            self.hand_over(self.wire[number % len(self.wire)])
+
+    def lose(self, number: int) -> None:
+        if self.wire:
+            self.wire.pop(number % len(self.wire))
+
+    def write(self, number: int) -> None:
+        host = self.pick(number)
+        if host.writes:
+            self.finish_write(host)
+            self.after(host)
+
+    def crash(self, number: int) -> None:
+        """Unsynced writes are lost, but any number of the oldest may have reached the disk."""
+        host = self.pick(number)
+        if host.node is None:
+            return
+        for _ in range(number // len(self.hosts) % (len(host.writes) + 1)):
+            write = host.writes.popleft()
+            host.image.write(write.hard_state, write.entries)
+        host.node = None
+        host.writes.clear()
+        host.held.clear()
+
+    def restart(self, number: int) -> None:
+        host = self.pick(number)
+        if host.node is None:
+            self.boot(host)
+
+    # ── what follows from them ───────────────────────────────────────────────────────────────
+
+    def boot(self, host: Host) -> None:
+        host.boots += 1
+        host.given = host.done = 0
+        host.node = RawNode(
+            RaftConfig(host.id, self.members, **self.settings),  # type: ignore[arg-type]
+            self.entropy.fork(f"{host.id}/{host.boots}"),
+            hard_state=host.image.hard_state,
+            entries=tuple(host.image.entries),
+        )
+        self.observer.on_boot(host.id, host.node)
+        self.after(host)
+
+    def hand_over(self, message: RaftMessage) -> None:
+        host = self.hosts[message.target - 1]
+        if host.node is not None:
+            host.node.step(message)
+            self.after(host)
+
+    def after(self, host: Host) -> None:
+        """Look, take all work, look again."""
+        node = host.node
+        assert node is not None
+        self.look(host, node)
+        while node.has_ready():
+            batch = node.ready()
+            if batch.hard_state is not None or batch.entries:
+                host.writes.append(Write(batch.hard_state, batch.entries))
+                host.given += 1
+            log = node.raft.log.entries()
+            for out in batch.messages:
+                if out.durable_first and host.given > host.done:
+                    host.held.append((host.given, out.message, log))
+                else:
+                    self.leave(out.message, log)
+            for entry in batch.committed:
+                self.observer.on_apply(host.id, entry)
+            self.look(host, node)
+
+    def look(self, host: Host, node: RawNode) -> None:
+        must(not node.raft.contradiction, f"I18 at {host.id}: {node.raft.contradiction}")
+        self.observer.on_event(host.id, node)
+        node.check_invariants()
+
+    def finish_write(self, host: Host) -> None:
+        write = host.writes.popleft()
+        host.image.write(write.hard_state, write.entries)
+        host.done += 1
+        while host.held and host.held[0][0] <= host.done:
+            _, message, log = host.held.popleft()
+            self.leave(message, log)
+        if host.node is not None and write.entries:
+            host.node.persisted(write.entries[-1].term, write.entries[-1].index)
+
+    def leave(self, message: RaftMessage, log: tuple[Entry, ...]) -> None:
+        self.observer.on_leave(message, log)
+        self.wire.append(message)
+        if len(self.wire) > CROWD:
+            self.wire.pop(0)
+
+    # ── the quiet phase ──────────────────────────────────────────────────────────────────────
+
+    def calm(self, rounds: int) -> None:
+        """Everybody up; every tick all writes end and everything arrives in order."""
+        for host in self.hosts:
+            self.restart(host.id - 1)
+        for _ in range(rounds):
+            for host in self.hosts:
+                self.tick(host.id - 1)
+            self.quiesce()
+
+    def quiesce(self) -> None:
+        for _ in range(10_000):
+            busy = [host for host in self.hosts if host.writes]
+            if busy:
+                self.write(busy[0].id - 1)
+            elif self.wire:
+                self.deliver_oldest(0)
+            else:
+                return
+        must(False, "the members never stop talking")
+
+    def check_agreement(self) -> None:
+        """After calm: one leader, and a new proposal is applied by everybody."""
+        leaders = [h for h in self.hosts if h.node and h.node.raft.role is Role.LEADER]
+        must(len(leaders) == 1, f"V1 {len(leaders)} leaders after a quiet time")
+        node = leaders[0].node
+        index = node.propose(b"last")
+        self.after(leaders[0])
+        self.quiesce()
+        for host in self.hosts:
+            must(host.node.raft.applied == index, f"V4 member {host.id} lags behind")
+
+
+EVENTS = {
+    "tick": 8,
+    "deliver": 35,
+    "deliver_oldest": 15,
+    "write": 28,
+    "propose": 8,
+    "double": 4,
+    "lose": 5,
+    "crash": 1,
+    "restart": 8,
+    "campaign": 1,
+}
+"""What may happen, and how often relative to the rest."""
+
+
+def stir(seed: int, steps: int = 2000, **settings: object) -> Soup:
+    """A soup after that many random events."""
+    chance = random.Random(seed)
+    size = chance.choice((2, 3, 3, 3, 4, 5))
+    settings.setdefault("check_quorum", chance.random() < 0.5)
+    settings.setdefault("max_message_bytes", chance.choice((1, 6, 65_535)))
+    settings.setdefault("max_inflight", chance.choice((1, 2, 256)))
+    soup = Soup(size, seed, **settings)
+    for event in chance.choices(list(EVENTS), list(EVENTS.values()), k=steps):
+        getattr(soup, event)(chance.randrange(1 << 16))
+    return soup
