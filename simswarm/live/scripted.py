@@ -33,8 +33,16 @@ from simswarm.base.time import SECOND, Duration
 from simswarm.base.values import Value
 from simswarm.live.engine import EngineListener, Subject
 
-KILLED = 137
-"""Exit code of a container ended by SIGKILL."""
+KILLED, LOST = 137, 255
+"""Exit codes: ended by SIGKILL; the engine itself went down."""
+
+
+class ScriptedTimes(Value, frozen=True):
+    """How long the engine itself takes, in nanoseconds."""
+
+    lookup: Duration = 0
+    create: Duration = 0
+    remove: Duration = 0
 
 
 class ScriptedImage(Value, frozen=True):
@@ -58,9 +66,14 @@ class _Container:
 class ScriptedEngine:
     """Containers that exist in memory only."""
 
-    def __init__(self, images: Mapping[str, ScriptedImage] | None = None) -> None:
+    def __init__(
+        self,
+        images: Mapping[str, ScriptedImage] | None = None,
+        times: ScriptedTimes | None = None,
+    ) -> None:
         self._images = dict(images or {})
-        self._present: dict[str, bool] = {}
+        self._times = times or ScriptedTimes()
+        self._present: dict[str, None] = {}
         self._containers: dict[str, _Container] = {}
         self._listener: EngineListener | None = None
         self._made = 0
@@ -82,14 +95,17 @@ class ScriptedEngine:
             case PullImage(image):
                 return await self._pull(image)
             case CreateContainer(config):
+                await asyncio.sleep(self._times.create / SECOND)
                 return self._create(config)
             case StartContainer(container):
                 return await self._start(container)
             case StopContainer(container, grace=grace):
                 return await self._stop(container, grace)
             case RemoveContainer(container):
+                await asyncio.sleep(self._times.remove / SECOND)
                 return self._remove(container)
             case ListContainers():
+                await asyncio.sleep(self._times.lookup / SECOND)
                 return self._list()
             case _:
                 assert_never(command)
@@ -99,14 +115,19 @@ class ScriptedEngine:
 
     async def _pull(self, image: str) -> Outcome:
         duration = self._behaviour(image).pull
-        if duration is None:
-            return Failed(f"No such image: {image}", missing=True)
-        if not self._present.get(image):
+        if duration is None or image in self._present:
+            await asyncio.sleep(self._times.lookup / SECOND)
+        else:
             await asyncio.sleep(duration / SECOND)
-            self._present[image] = True
-        return Done()
+            self._present[image] = None
+        return Done() if image in self._present else _no_image(image)
 
     def _create(self, config: ContainerConfig) -> Outcome:
+        for name, container in self._containers.items():
+            if container.config.name == config.name:  # made before a crash
+                return Done(container=name)
+        if config.image not in self._present:
+            return _no_image(config.image)
         self._made += 1
         name = f"{config.task}-{self._made}"
         self._containers[name] = _Container(config)
@@ -117,9 +138,14 @@ class ScriptedEngine:
         container = self._containers.get(name)
         if container is None:
             return _missing(name)
+        if container.exit_code is not None:  # a container runs once
+            code = container.exit_code
+            return Failed(f"task: non-zero exit ({code})", exit_code=code)
+        if container.running:
+            return Done(container=name, pid=1)
         behaviour = self._behaviour(container.config.image)
         await asyncio.sleep(behaviour.start / SECOND)
-        container.running, container.exit_code = True, None
+        container.running = True
         self._act("start", name)
         if behaviour.exit_after is not None:
             container.end = asyncio.get_running_loop().call_later(
@@ -134,6 +160,8 @@ class ScriptedEngine:
         if container.running:
             duration = self._behaviour(container.config.image).stop
             await asyncio.sleep(min(duration, grace) / SECOND)
+            if duration > grace:
+                self._act("kill", name)
             self._die(name, KILLED if duration > grace else 0)
             self._act("stop", name)
         return Done(container=name)
@@ -141,6 +169,8 @@ class ScriptedEngine:
     def _remove(self, name: str) -> Outcome:
         if name not in self._containers:
             return _missing(name)
+        if self._containers[name].running:
+            self._act("kill", name)
         self._die(name, KILLED)
         self._act("remove", name)
         del self._containers[name]
@@ -152,6 +182,12 @@ class ScriptedEngine:
             for name, container in sorted(self._containers.items())
         ]
         return Done(containers=tuple(infos))
+
+    def crash(self) -> None:
+        """The node went down: its containers are found dead by its next boot."""
+        self._listener = None
+        for name in self._containers:
+            self._die(name, LOST)
 
     def _die(self, name: str, code: int) -> None:
         container = self._containers[name]
@@ -169,6 +205,10 @@ class ScriptedEngine:
             config = self._containers[name].config
             subject = Subject(config.task, config.service, config.slot, config.image)
             self._listener.acted(action, subject, code)
+
+
+def _no_image(image: str) -> Failed:
+    return Failed(f"No such image: {image}", missing=True)
 
 
 def _missing(name: str) -> Failed:
