@@ -3,6 +3,10 @@
 One record is (t, node, kind, fields); `t` is integer nanoseconds since the swarm was up and
 prints as seconds with nine digits. Plots, viewer, notebooks and most checkers read only this.
 
+What commits is recorded by the leader. A new leader can't know which of its predecessor's last
+entries that one had recorded before it died, and records them again: `CommittedOnce` drops these
+doubles where the records of a whole swarm come together.
+
 Not here: trace files (`scenario/bundle.py`), the digest over the execution (`sim/driver.py`).
 """
 
@@ -38,3 +42,45 @@ class TraceRecord(msgspec.Struct, frozen=True):
         head = f'{{"t":{sign}{seconds}.{rest:09d},"node":'.encode()
         body = msgspec.json.encode({"kind": self.kind} | dict(self.fields))
         return head + msgspec.json.encode(self.node) + b"," + body[1:]
+
+
+COMMITTED_KINDS = frozenset(
+    {
+        "task.state",
+        "task.message",
+        "task.removed",
+        "node.state",
+        "node.availability",
+        "node.role",
+        "node.removed",
+        "service.spec",
+        "service.update",
+    }
+)
+"""Kinds recorded when a log entry is applied; their last field is the entry's `index`."""
+
+
+class CommittedOnce:
+    """Knows which entry's records were seen last."""
+
+    __slots__ = ("_index", "_seen")
+
+    def __init__(self) -> None:
+        self._index = 0
+        self._seen: list[tuple[str, tuple[tuple[str, Field], ...]]] = []
+
+    def repeats(self, kind: str, fields: tuple[tuple[str, Field], ...]) -> bool:
+        """Whether this record was there before, from an earlier leader (or an earlier life)."""
+        if kind not in COMMITTED_KINDS:
+            return False
+        index = fields[-1][1]
+        assert isinstance(index, int), "the last field is the index"
+        record = (kind, fields)
+        if index > self._index:
+            self._index = index
+            self._seen = [record]
+            return False
+        if index < self._index or record in self._seen:
+            return True
+        self._seen.append(record)
+        return False

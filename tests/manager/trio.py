@@ -205,16 +205,19 @@ class Trio:
 
     def settle(self, limit: int = 100_000) -> None:
         """Deliver and write until nothing is left to do."""
-        while limit:
+        while self.act():
             limit -= 1
-            if self.wire:
-                self._deliver(*self.wire.popleft())
-                continue
-            busy = [h for h in self.hosts.values() if h.unsynced and not h.held and h.manager]
-            if not busy:
-                return
+            assert limit, "the managers never come to rest"
+
+    def act(self) -> bool:
+        """Deliver one message or end one write; False if there is nothing to do."""
+        if self.wire:
+            self._deliver(*self.wire.popleft())
+            return True
+        busy = [h for h in self.hosts.values() if h.unsynced and not h.held and h.manager]
+        if busy:
             self._write(busy[0])
-        raise AssertionError("the managers never come to rest")
+        return bool(busy)
 
     def advance(self, span: int) -> None:
         """Let time pass."""
