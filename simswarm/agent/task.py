@@ -25,7 +25,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
-from simswarm.agent.container import container_config, health_check, stop_grace
+from simswarm.agent.container import container_config, stop_grace
 from simswarm.agent.steps import Step, next_step
 from simswarm.base.engine import (
     ContainerInfo,
@@ -158,8 +158,7 @@ class TaskManager:
         if not TaskState.STARTING <= state <= TaskState.RUNNING:
             return
         if found is not None and found.running:
-            healthy = health_check(self.task) is None or found.healthy
-            if state == TaskState.STARTING and healthy:
+            if state == TaskState.STARTING and found.healthy is not False:
                 self._enter(TaskState.RUNNING, "started")
         elif self._end is None and (found is None or state == TaskState.RUNNING):
             self._stopped = True
@@ -207,6 +206,12 @@ class TaskManager:
         """The container ended."""
         self._end = (exit_code, cause)
         self._stopped = True
+        status = self.task.status
+        if status.state == TaskState.SHUTDOWN and not self._removing:
+            # an engine may say that it stopped a container before it says how that ended
+            if status.container is not None and status.container.exit_code is None:
+                self._set_status(status)
+            return
         self.advance()
 
     def on_unhealthy(self) -> None:
@@ -323,8 +328,10 @@ class TaskManager:
         elif outcome.error.startswith("task: non-zero exit") and outcome.exit_code is not None:
             self._end = (outcome.exit_code, "")
             self._stopped = True
-        elif not self._is_ending():
-            self._fail(f"starting container failed: {outcome.error}", outcome.exit_code)
+        else:
+            self._stopped = True
+            if not self._is_ending():
+                self._fail(f"starting container failed: {outcome.error}", outcome.exit_code)
 
     def _on_stopped(self, outcome: Outcome) -> None:
         self._stopped = True

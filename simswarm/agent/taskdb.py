@@ -27,7 +27,7 @@ _GARBAGE_ALLOWED = 256
 
 
 class TaskAssigned(Value, frozen=True, tag=1):
-    """This task is the node's, and is so; its status counts if none was recorded yet."""
+    """This task is the node's, and is so, with the status it had by then."""
 
     task: Task
 
