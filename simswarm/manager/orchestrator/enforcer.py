@@ -1,12 +1,13 @@
 """The constraint enforcer: a node that has changed may no longer hold the tasks it has.
 
-At the start and whenever a node changes, its tasks are asked in order of id: do the constraints of the
-service (as it is now) still hold, does the reservation still fit into what the node describes? A task
-that fails becomes REJECTED - its observed state, so that the orchestrator restarts it elsewhere.
+At the start and whenever a node changes, its tasks are asked in order of id: do the constraints of
+the service (as it is now) still hold, does the reservation still fit into what the node describes?
+A task that fails becomes REJECTED - its observed state, so that the orchestrator restarts it
+elsewhere.
 
-Quirks of Docker 20.10 that are kept: a task that has finished is asked like the others; the question
-about assigned generic resources is the wrong way round (a task is rejected whose pieces the node
-*still* has), and ends the pass over the node.
+Quirks of Docker 20.10 that are kept: a task that has finished is asked like the others; the
+question about assigned generic resources is the wrong way round (a task is rejected whose pieces
+the node *still* has), and ends the pass over the node.
 
 Invariants:
     I1. Only nodes with availability ACTIVE are looked at.

@@ -12,8 +12,9 @@ Invariants:
     I1. Only tasks are deleted that have ended, or that will never be on a node.
     I2. A slot stays dirty only while more than one of its tasks is alive.
 
-Source: swarmkit manager/orchestrator/taskreaper/task_reaper.go; without a cluster object Docker 20.10
-keeps no history at all. Not here: tasks of services that are gone at a leader's start (`taskinit`).
+Source: swarmkit manager/orchestrator/taskreaper/task_reaper.go; without a cluster object Docker
+20.10 keeps no history at all. Not here: tasks whose service is gone at a leader's start
+(`taskinit`).
 """
 
 from __future__ import annotations

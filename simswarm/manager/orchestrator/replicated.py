@@ -29,7 +29,7 @@ from simswarm.manager.orchestrator.tasks import (
     is_valid_node,
     new_task,
 )
-from simswarm.manager.orchestrator.upkeep import Upkeep
+from simswarm.manager.orchestrator.upkeep import Subject, Upkeep
 from simswarm.model.objects import Node, Service, Task
 from simswarm.model.specs import Replicated
 from simswarm.model.taskstate import TaskState
@@ -56,7 +56,7 @@ class ReplicatedOrchestrator:
         check_tasks(self._store, self, up.restarts, up.winddown, self._out.now.wall)
         for service in self._store.find(Service):
             if is_replicated(service):
-                up.services[service.id] = None
+                up.subjects[Service, service.id] = None
         up.arm()
 
     def on_changes(self, changes: Sequence[Change], index: int) -> None:
@@ -71,7 +71,7 @@ class ReplicatedOrchestrator:
                     if isinstance(change, Deleted):
                         self._upkeep.service_gone(service)
                     else:
-                        self._upkeep.services[service.id] = None
+                        self._upkeep.subjects[Service, service.id] = None
         self._upkeep.arm()
 
     def on_timer(self, name: str) -> None:
@@ -103,8 +103,9 @@ class ReplicatedOrchestrator:
         if is_replicated(service):
             self._upkeep.restarts.restart(batch.tx, service, task)
 
-    def reconcile(self, batch: Batch, service_id: str) -> bool:
+    def reconcile(self, batch: Batch, subject: Subject) -> bool:
         """Add or remove slots, update the others. False: there is more than the batch takes."""
+        _, service_id = subject
         service = batch.tx.get(Service, service_id)
         if service is None or not isinstance(service.spec.mode, Replicated):
             return True
@@ -157,7 +158,7 @@ class ReplicatedOrchestrator:
             if task.desired_state <= TaskState.RUNNING and is_replicated(
                 self._store.get(Service, task.service_id)
             ):
-                self._upkeep.services[task.service_id] = None
+                self._upkeep.subjects[Service, task.service_id] = None
             return
         if not isinstance(change, Created):
             self._upkeep.restarts.on_task(task)

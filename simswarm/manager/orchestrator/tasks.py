@@ -85,12 +85,17 @@ def by_age(tasks: Iterable[Task]) -> list[Task]:
     return sorted(tasks, key=_age)
 
 
+def has_version_of(service: Service, task: Task) -> bool:
+    """Whether a task was made from the very spec version that the service has."""
+    return task.spec_version is not None and task.spec_version == service.spec_version
+
+
 def is_dirty(service: Service, task: Task, node: Node | None) -> bool:
     """Whether a task is outdated: made from another spec than the service has now.
 
     A task whose node satisfies the new placement is clean if nothing else has changed.
     """
-    if task.spec_version is not None and task.spec_version == service.spec_version:
+    if has_version_of(service, task):
         return False
     wanted = service.spec.task
     if (

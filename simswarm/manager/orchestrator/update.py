@@ -33,7 +33,7 @@ from simswarm.manager.agenda import Batch
 from simswarm.manager.orchestrator import updatestatus
 from simswarm.manager.orchestrator.restart import RestartSupervisor
 from simswarm.manager.orchestrator.slots import Slot
-from simswarm.manager.orchestrator.tasks import is_dirty, is_global, new_task
+from simswarm.manager.orchestrator.tasks import has_version_of, is_dirty, is_global, new_task
 from simswarm.manager.orchestrator.updaterun import Phase, Step, UpdateRun, Verdict, Worker
 from simswarm.model.objects import Node, Service, Task
 from simswarm.model.specs import FailureAction, UpdateOrder
@@ -281,8 +281,7 @@ class UpdateSupervisor:
         if run.stopped:
             self._end(run)
             return
-        run.phase = Phase.MONITORING
-        self._out.set_timer(self._key(MONITOR, run), run.monitoring_time())
+        self._out.set_timer(self._key(MONITOR, run), run.begin_monitoring())
         self._look_at_failures(run)
 
     def _look_at_failures(self, run: UpdateRun) -> None:
@@ -313,7 +312,7 @@ class UpdateSupervisor:
 
 
 def _is_dirty(tx: Tx, service: Service, task: Task) -> bool:
-    return is_dirty(service, task, tx.get(Node, task.node_id))
+    return not has_version_of(service, task) and is_dirty(service, task, tx.get(Node, task.node_id))
 
 
 def _usable(tx: Tx, service: Service, slot: Slot) -> Task | None:

@@ -165,10 +165,13 @@ class UpdateRun:
         if task_id in self._made:
             self._made[task_id] = now
 
-    def monitoring_time(self) -> Duration:
-        """How long failures count after the last slot: never less than the delay."""
-        delay = self.config.delay
-        return delay + 1 * SECOND if delay >= self.monitor else self.monitor
+    def begin_monitoring(self) -> Duration:
+        """All slots are done. How long failures are still looked at, and how old a start may be
+        to count: more than the delay, or the last slot's failure would be missed."""
+        self.phase = Phase.MONITORING
+        if self.config.delay >= self.monitor:
+            self.monitor = self.config.delay + 1 * SECOND
+        return self.monitor
 
     def judge(self, task_id: str, now: Instant) -> Verdict:
         """A task has failed: is that one failure too many?"""

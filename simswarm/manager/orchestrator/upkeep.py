@@ -4,7 +4,7 @@ Marks come from changes and timers; each stage works on what is marked when its 
 
     wind-down   tasks that shall end (too many, service gone)       `winddown`
     restart     tasks that have ended, or lost their node           `restart`
-    reconcile   services whose tasks may not be what they say       the orchestrator's own
+    reconcile   services (and nodes) whose tasks may be wrong       the orchestrator's own
     start       replacements whose delay is over                    `restart`
     update      slots and status of rolling updates                 `update`
 
@@ -24,7 +24,7 @@ from simswarm.manager.agenda import Agenda, Batch
 from simswarm.manager.orchestrator.restart import DELAY, OLD_TASK, RestartSupervisor
 from simswarm.manager.orchestrator.update import UpdateSupervisor
 from simswarm.manager.orchestrator.winddown import WindDown
-from simswarm.model.objects import Service, Task
+from simswarm.model.objects import Node, Service, Task
 from simswarm.model.taskstate import TaskState
 from simswarm.store import ByService, Store
 
@@ -34,6 +34,9 @@ RECONCILE = "reconcile"
 START = "start"
 UPDATE = "update"
 
+Subject = tuple[type[Service] | type[Node], str]
+"""What is reconciled: the kind and the id."""
+
 RESTART_CHANGES = 2
 """A restart shuts one task down and creates another."""
 
@@ -41,8 +44,9 @@ RESTART_CHANGES = 2
 class Decisions(Protocol):
     """What an orchestrator decides itself."""
 
-    def reconcile(self, batch: Batch, service_id: str) -> bool:
-        """Make a service's tasks what its spec says. False: the batch is full, come again."""
+    def reconcile(self, batch: Batch, subject: Subject) -> bool:
+        """Make the tasks of a service (or on a node) what specs say. False: the batch is full,
+        come again."""
         ...
 
     def restart(self, batch: Batch, task: Task, service: Service) -> None:
@@ -60,7 +64,7 @@ class Upkeep:
         "_started",
         "owner",
         "restarts",
-        "services",
+        "subjects",
         "tasks",
         "updates",
         "winddown",
@@ -71,8 +75,8 @@ class Upkeep:
         self.restarts = RestartSupervisor(out, entropy, owner, epoch)
         self.updates = UpdateSupervisor(out, entropy, self.restarts, owner, epoch)
         self.winddown = WindDown()
-        self.services: dict[str, None] = {}
-        """Services to reconcile."""
+        self.subjects: dict[Subject, None] = {}
+        """What to reconcile."""
         self.tasks: dict[str, None] = {}
         """Tasks to restart."""
         self._removed: dict[str, None] = {}
@@ -87,7 +91,7 @@ class Upkeep:
 
     def service_gone(self, service: Service) -> None:
         """A service was removed: its tasks shall go."""
-        self.services.pop(service.id, None)
+        self.subjects.pop((Service, service.id), None)
         self.updates.cancel(service.id)
         self.restarts.history.clear(service.id)
         self._removed[service.id] = None
@@ -113,7 +117,7 @@ class Upkeep:
             self._agenda.add(WIND_DOWN)
         if self.tasks:
             self._agenda.add(RESTART)
-        if self.services:
+        if self.subjects:
             self._agenda.add(RECONCILE)
         if self.restarts.due:
             self._agenda.add(START)
@@ -177,7 +181,7 @@ class Upkeep:
 
     def _reconcile(self, batch: Batch) -> None:
         assert self._decisions is not None
-        while self.services and batch.room() and not self.winddown.waiting:
-            service_id = next(iter(self.services))
-            if self._decisions.reconcile(batch, service_id):
-                self.services.pop(service_id, None)
+        while self.subjects and batch.room() and not self.winddown.waiting:
+            subject = next(iter(self.subjects))
+            if self._decisions.reconcile(batch, subject):
+                del self.subjects[subject]

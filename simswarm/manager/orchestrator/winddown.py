@@ -37,7 +37,7 @@ class WindDown:
     def set_desired(self, batch: Batch, task_id: str, state: TaskState) -> None:
         """Raise a task's desired state now, or as soon as there is room."""
         if self.waiting or not batch.room():
-            self._desired[task_id] = max(state, self._desired.get(task_id, state))
+            self.set_desired_later(task_id, state)
         else:
             set_desired(batch, task_id, state)
 
@@ -47,6 +47,10 @@ class WindDown:
             self.delete_later(task_id)
         else:
             delete(batch, task_id)
+
+    def set_desired_later(self, task_id: str, state: TaskState) -> None:
+        """Raise a task's desired state in a later turn."""
+        self._desired[task_id] = max(state, self._desired.get(task_id, state))
 
     def delete_later(self, task_id: str) -> None:
         """Take a task out of the store in a later turn."""

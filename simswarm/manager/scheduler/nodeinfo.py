@@ -149,9 +149,9 @@ class NodeInfo:
 
     def recent_failures(self, key: ServiceVersion, now: Instant) -> int:
         """How often tasks of this service version failed here within the window."""
-        times = self._failures.get(key)
-        if times is None:
+        if not self._failures:
             return 0
+        times = self._failures.get(key, [])
         return sum(1 for time in times if now - time <= FAILURE_WINDOW)
 
     def check_invariants(self) -> None:

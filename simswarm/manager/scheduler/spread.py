@@ -22,6 +22,7 @@ scheduleNTasksOnNodes), nodeset.go (tree). Not here: filters (`pipeline`), accou
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -38,6 +39,8 @@ from simswarm.model.constraints import Subject, label_key, label_of
 from simswarm.model.objects import Task
 
 Rank = tuple[int, int, int]
+Ranked = tuple[Rank, str, NodeInfo]
+"""A node with its rank when it was last looked at; the id decides between equals."""
 
 
 class Assigner(Protocol):
@@ -57,7 +60,8 @@ class Branch:
         self.tasks = 0
         """Active tasks of the service in it when the tree was built."""
         self.branches: dict[str, Branch] = {}
-        self.nodes: list[NodeInfo] = []
+        self.nodes: list[Ranked] = []
+        """Best first; no more than there are tasks to place."""
         self.visited = False
 
 
@@ -94,11 +98,10 @@ class GroupPlacement:
             info.active,
         )
 
-    def _rank_with_id(self, info: NodeInfo) -> tuple[Rank, str]:
-        return self._rank(info), info.node.id
-
     def _tree(self, nodes: Iterable[NodeInfo]) -> Branch:
-        root = Branch()
+        """All nodes in their branches. Once a branch has as many nodes as there are tasks, only
+        better ones are asked whether they fit: with one task and a thousand nodes, a handful."""
+        root, most = Branch(), len(self._tasks)
         for info in nodes:
             active = info.active_of(self._service_id)
             branch = root
@@ -110,8 +113,13 @@ class GroupPlacement:
                     next_branch = branch.branches[value] = Branch()
                 branch = next_branch
                 branch.tasks += active
-            if self._pipeline.passes(info):
-                branch.nodes.append(info)
+            ranked = self._rank(info), info.node.id, info
+            if len(branch.nodes) < most:
+                if self._pipeline.passes(info):
+                    insort(branch.nodes, ranked)
+            elif ranked < branch.nodes[-1] and self._pipeline.passes(info):
+                branch.nodes.pop()
+                insort(branch.nodes, ranked)
         return root
 
     def _on_branch(self, wanted: int, tree: Branch) -> int:
@@ -153,10 +161,13 @@ class GroupPlacement:
     def _ordered(self, leaf: Branch) -> list[NodeInfo]:
         """A leaf's nodes, best first. Seen again they are asked again: they have filled up."""
         if leaf.visited:
-            leaf.nodes = [info for info in leaf.nodes if self._pipeline.passes(info)]
+            leaf.nodes = sorted(
+                (self._rank(info), id, info)
+                for _, id, info in leaf.nodes
+                if self._pipeline.passes(info)
+            )
         leaf.visited = True
-        leaf.nodes.sort(key=self._rank_with_id)
-        return leaf.nodes
+        return [info for _, _, info in leaf.nodes]
 
     def _on_nodes(self, wanted: int, nodes: Sequence[NodeInfo]) -> int:
         """The first pass levels the nodes, later passes go round."""
