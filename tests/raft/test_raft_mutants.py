@@ -17,11 +17,13 @@ from simswarm.base.values import replace
 from simswarm.raft import HardState, RawNode, Role, quorum
 from simswarm.raft import follower as follower_rules
 from simswarm.raft import leader as leader_rules
+from simswarm.raft import step as step_rules
 from simswarm.raft.log import Log
 from simswarm.raft.messages import (
     AppendEntries,
     AppendEntriesReply,
     LeaderHeartbeat,
+    LeaderHeartbeatReply,
     RequestVote,
 )
 from simswarm.raft.raft import Raft
@@ -220,3 +222,66 @@ def test_the_observer_catches(mutant, name, monkeypatch):
     mutant(monkeypatch)
     violation = first_violation()
     assert violation.split()[0] == name
+
+
+# ── rules without which the group gets stuck: calm shows it ──────────────────────────────────
+
+
+def old_leader_is_not_told_of_the_larger_term(patch):
+    patch.setattr(step_rules, "_on_smaller_term", lambda raft, message: None)
+
+
+def full_window_is_silent(patch):
+    send = leader_rules._send_append
+    patch.setattr(
+        leader_rules,
+        "_send_append",
+        lambda raft, peer, progress: not progress.is_full() and send(raft, peer, progress),
+    )
+
+
+def rejection_is_ignored(patch):
+    patch.setattr(leader_rules, "_on_rejection", lambda raft, message, progress: None)
+
+
+def heartbeat_answer_does_not_renew_appends(patch):
+    def mutant(raft, message):
+        raft.progress[message.source].heard = raft.ticks
+
+    patch.setitem(RULES[Role.LEADER], LeaderHeartbeatReply, mutant)
+
+
+def time_out_is_always_the_same(patch):
+    reset = Raft._reset
+
+    def mutant(raft, term):
+        reset(raft, term)
+        raft.election_timeout = raft.config.election_ticks
+
+    patch.setattr(Raft, "_reset", mutant)
+
+
+STUCK = [
+    old_leader_is_not_told_of_the_larger_term,
+    full_window_is_silent,
+    rejection_is_ignored,
+    heartbeat_answer_does_not_renew_appends,
+    time_out_is_always_the_same,
+]
+
+
+def first_disagreement() -> str:
+    for seed in range(SEEDS):
+        soup = stir(seed)
+        try:
+            soup.calm(rounds=120)
+            soup.check_agreement()
+        except Violated as violation:
+            return str(violation)
+    return f"none in {SEEDS} soups"
+
+
+@pytest.mark.parametrize("mutant", STUCK)
+def test_a_quiet_time_shows(mutant, monkeypatch):
+    mutant(monkeypatch)
+    assert first_disagreement().split()[0] in ("V1", "V4")

@@ -24,7 +24,7 @@ def test_no_order_of_events_breaks_safety(size, check_quorum, events):
 @pytest.mark.parametrize("seed", range(40))
 def test_a_stirred_group_is_safe_and_agrees_once_left_alone(seed):
     soup = stir(seed)
-    soup.calm(rounds=60)
+    soup.calm(rounds=120)
     soup.check_agreement()
 
 
