@@ -1,6 +1,6 @@
 """Which control loops a leader runs, and in which order they are told of changes.
 
-    dispatcher · allocator · scheduler · replicated orchestrator · reaper
+    dispatcher · allocator · scheduler · replicated and global orchestrator · reaper · enforcer
 
 The order is fixed, so that runs repeat; no loop may depend on it, because in the real Swarm each
 runs in a goroutine of its own.
@@ -15,9 +15,15 @@ from typing import NamedTuple, Protocol
 
 from simswarm.base.effects import Address, Identity, Outbox
 from simswarm.base.entropy import Entropy
+from simswarm.manager.allocator import Allocator
 from simswarm.manager.dispatcher.dispatcher import Dispatcher
 from simswarm.manager.loop import ControlLoop
+from simswarm.manager.orchestrator.enforcer import ConstraintEnforcer
+from simswarm.manager.orchestrator.global_services import GlobalOrchestrator
+from simswarm.manager.orchestrator.reaper import TaskReaper
+from simswarm.manager.orchestrator.replicated import ReplicatedOrchestrator
 from simswarm.manager.route import Courier, Route
+from simswarm.manager.scheduler import Scheduler
 from simswarm.store import Store
 from simswarm.wire.dispatcher import FromAgent
 
@@ -75,4 +81,15 @@ def leader_loops(lead: LeaderContext) -> LeaderLoops:
         node_name=lead.node_name,
         managers=lead.managers,
     )
-    return LeaderLoops(dispatcher, ())
+    store, out, epoch, fork = lead.store, lead.out, lead.epoch, lead.entropy.fork
+    return LeaderLoops(
+        dispatcher,
+        (
+            Allocator(store, out, epoch),
+            Scheduler(store, out, fork("scheduler"), epoch),
+            ReplicatedOrchestrator(store, out, fork("replicated"), epoch),
+            GlobalOrchestrator(store, out, fork("global"), epoch),
+            TaskReaper(store, out, epoch),
+            ConstraintEnforcer(store, out, epoch),
+        ),
+    )
