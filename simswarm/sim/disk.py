@@ -84,7 +84,7 @@ class _File:
             self.records += write.records
         else:
             self.exists = write.mode is WriteMode.REPLACE
-            self.records = list(write.records)
+            self.records = list(write.records) if self.exists else []
             self.damaged.clear()
 
     def image(self) -> bytes:
