@@ -54,6 +54,23 @@ def _pairs(value: object) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found.items()))
 
 
+def _variables(value: object) -> tuple[str, ...]:
+    """Environment variables, as a mapping or as a list; a name without a value stays a name."""
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            if isinstance(one, list | dict):
+                raise wrong("E103", f"expected a text for '{key}', found {describe(one)}", key=key)
+        listed = [key if one is None else f"{key}={_scalar(one)}" for key, one in value.items()]
+    elif isinstance(value, list) and not any(isinstance(one, list | dict) for one in value):
+        listed = [text_of(one) for one in value]
+    else:
+        raise wrong("E103", f"expected KEY: VALUE pairs, found {describe(value)}")
+    by_name = {one.partition("=")[0]: one for one in listed}
+    return tuple(sorted(by_name.values()))
+
+
 def _scalar(value: object) -> str:
     if value is None:
         return ""
@@ -111,6 +128,7 @@ def _test(value: object) -> tuple[str, ...]:
 
 Command = Annotated[tuple[str, ...], Read(_command, list, {"type": ["string", "array"]})]
 Pairs = Annotated[tuple[tuple[str, str], ...], Read(_pairs, dict, {"type": ["object", "array"]})]
+Variables = Annotated[tuple[str, ...], Read(_variables, list, {"type": ["object", "array"]})]
 Ports = Annotated[tuple[Port, ...], Read(_port, None, {"type": ["string", "integer", "object"]})]
 Volume = Annotated[Mount, Read(_volume, None, {"type": ["string", "object"]})]
 Ratio = Annotated[float, Read(_ratio, None, {"type": "number", "minimum": 0, "maximum": 1})]
@@ -235,7 +253,7 @@ class ServiceFile(Frozen):
     image: Text
     command: Command | None = None
     entrypoint: Command | None = None
-    environment: Pairs = ()
+    environment: Variables = ()
     labels: Pairs = ()
     hostname: Text | None = None
     healthcheck: Healthcheck | None = None

@@ -1,0 +1,192 @@
+"""Reading a scenario file: text to a `Scenario`, or to all that is wrong with it.
+
+    YAML ─> settings ─> stacks ─> models ─> references     errors E…
+                                       └──> lints          warnings W…
+
+Each stage reports everything it finds; a later stage runs only on what the earlier one
+understood. Warnings never keep a scenario from running.
+
+Invariant: whatever the input, the outcome is a `Scenario` or `ScenarioErrors`, nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from simswarm.scenario.errors import Place, Problem, ScenarioErrors, in_order
+from simswarm.scenario.files import base_folder, read_text
+from simswarm.scenario.lint import lint
+from simswarm.scenario.model import Scenario
+from simswarm.scenario.model.origin import Origin
+from simswarm.scenario.positions import Document, Path
+from simswarm.scenario.reading import Reading
+from simswarm.scenario.references import wrong_references
+from simswarm.scenario.settings import BadPath, assign
+from simswarm.scenario.shape import known_extensions, normalised
+from simswarm.scenario.stacks import StackReader
+from simswarm.scenario.supported import unsupported
+from simswarm.scenario.translate import Translator
+
+Settings = Mapping[str, Any]
+NO_EFFECT = "networks, ports and volumes of the stack are kept, but have no effect yet"
+
+
+def load_scenario(
+    source: str | FilePath, set: Settings | None = None, *, runnable: bool = False
+) -> Scenario:
+    """Read a scenario.
+
+    Args:
+        source: The path of a file, or a text of more than one line.
+        set: Values to put in place of the file's, by path (`cluster.managers`).
+        runnable: Refuse also what is right but can't be run yet.
+
+    Raises:
+        ScenarioErrors: with every error there is, and the warnings beside them.
+    """
+    reading, problems = read(source, set or {})
+    if reading is not None and runnable:
+        problems += unsupported(reading, "error")
+    if reading is None or any(problem.is_error for problem in problems):
+        raise ScenarioErrors(in_order(problems))
+    return reading.scenario
+
+
+def check(source: str | FilePath, set: Settings | None = None) -> list[Problem]:
+    """Everything wrong or doubtful with a scenario: errors, lints, and what can't be run yet."""
+    reading, problems = read(source, set or {})
+    if reading is not None:
+        problems += unsupported(reading, "warning")
+        problems += lint(reading)
+    return in_order(problems)
+
+
+def read(source: str | FilePath, settings: Settings) -> tuple[Reading | None, list[Problem]]:
+    """Read a scenario as far as it goes.
+
+    Returns:
+        The reading, None if there was an error in its form; and the problems found.
+    """
+    try:
+        text, file = read_text(source)
+        document = Document(text, file)
+    except ScenarioErrors as errors:
+        return None, list(errors.problems)
+    return _Loading(document, base_folder(source)).run(settings)
+
+
+class _Loading:
+    """One file being read."""
+
+    __slots__ = ("_document", "_folder", "_problems")
+
+    def __init__(self, document: Document, folder: FilePath) -> None:
+        self._document, self._folder = document, folder
+        self._problems: list[Problem] = []
+
+    def run(self, settings: Settings) -> tuple[Reading | None, list[Problem]]:
+        """Go through all stages."""
+        data = self._document.data
+        if not isinstance(data, dict):
+            self._report("E004", "a scenario is keys and values", (), "begin with: simswarm: 1")
+            return None, self._problems
+        if "simswarm" not in data:
+            self._report("E004", "the version of the format is missing", (), "add: simswarm: 1")
+        data = self._with_settings(data, settings)
+        if self._problems:
+            return None, self._problems
+        reading = self._scenario(data)
+        if reading is not None:
+            self._problems += wrong_references(reading)
+            self._problems += self._wrong_grid(reading)
+        return reading, self._problems
+
+    def _report(self, code: str, message: str, path: Path, hint: str = "") -> None:
+        place = self._document.place(path)
+        self._problems.append(self._document.problem(code, message, place, hint))
+
+    def _with_settings(self, data: Any, settings: Settings) -> Any:
+        for path, value in settings.items():
+            try:
+                data, where = assign(data, path, value)
+            except BadPath as error:
+                place = Place("--set", 1, 1, len(path))
+                self._problems.append(
+                    Problem("E170", error.message, *place[:3], error.hint, "error", len(path))
+                )
+                continue
+            self._document.override(where, f"{path}={_shown(value)}")
+        return data
+
+    def _scenario(self, data: dict[str, Any]) -> Reading | None:
+        shaped = {"name": _default_name(self._document.file), **known_extensions(data)}
+        stacks = StackReader(self._document, self._folder)
+        shaped = stacks.replace(normalised(shaped))
+        self._problems += stacks.problems
+        try:
+            scenario = Scenario.model_validate(shaped)
+        except ValidationError as error:
+            translator = Translator(self._document, (), Scenario, shaped)
+            self._problems += translator.problems(error)
+            return None
+        self._mark_origins(scenario, stacks.uses_networks)
+        return Reading(scenario, self._document, data, tuple(stacks.read))
+
+    def _mark_origins(self, scenario: Scenario, uses_networks: bool) -> None:
+        file = self._document.file
+        warnings = (NO_EFFECT,) if uses_networks else ()
+        scenario._origin = Origin(file, 1, warnings)
+        parts: Sequence[tuple[str, Sequence[Any]]] = (
+            ("events", scenario.events),
+            ("expect", scenario.expect),
+        )
+        for key, items in parts:
+            for index, item in enumerate(items):
+                item._origin = Origin(file, self._document.place((key, index)).line)
+
+    def _wrong_grid(self, reading: Reading) -> list[Problem]:
+        """Every value of a sweep's grid must do where it is put."""
+        sweep = reading.scenario.sweep
+        found: list[Problem] = []
+        for path in sweep.grid if sweep is not None else ():
+            values = reading.value(("sweep", "grid", path))
+            for index, value in enumerate(values if isinstance(values, list) else []):
+                where: Path = ("sweep", "grid", path, index)
+                try:
+                    data, _ = assign(reading.data, path, value)
+                except BadPath as error:
+                    place = self._document.place(where[:3], key=True)
+                    found.append(self._document.problem("E170", error.message, place, error.hint))
+                    break
+                found += self._wrong_value(data, where, path)
+        return found
+
+    def _wrong_value(self, data: Any, where: Path, path: str) -> list[Problem]:
+        stacks = StackReader(self._document, self._folder)
+        shaped = stacks.replace(normalised({"name": "x", **known_extensions(data)}))
+        wrong = [problem for problem in stacks.problems if problem.is_error]
+        try:
+            Scenario.model_validate(shaped)
+        except ValidationError as error:
+            wrong += Translator(self._document, (), Scenario, shaped).problems(error)
+        if not wrong:
+            return []
+        first = wrong[0]
+        code = "E170" if first.code == "E101" else first.code
+        place = self._document.place(where)
+        return [self._document.problem(code, f"{path}: {first.message}", place, first.hint)]
+
+
+def _shown(value: Any) -> str:
+    text = str(getattr(value, "text", value))
+    return " ".join(text.split())[:200]
+
+
+def _default_name(file: str) -> str:
+    stem = FilePath(file).name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".swarm")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "scenario"
