@@ -24,8 +24,8 @@ Argument = TypeVar("Argument")
 class LiveEnvironment:
     """Callbacks on observed time."""
 
-    def __init__(self, now: Instant) -> None:
-        self.now = now
+    def __init__(self) -> None:
+        self.now: Instant = 0
         self._queue: list[tuple[Instant, int, Callable[[Any], object], Any]] = []
         self._sequence = 0
 

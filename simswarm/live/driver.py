@@ -71,19 +71,14 @@ INPUTS_A_TURN = 64
 NO_CREDENTIALS = "credentials can't be used: mutual TLS isn't built"
 
 
-def container_fields(action: str, subject: Subject, exit_code: int | None) -> dict[str, Field]:
-    """The fields of an `engine.container` record."""
-    fields: dict[str, Field] = {
+def subject_fields(subject: Subject) -> dict[str, Field]:
+    """What records say about a container."""
+    return {
         "task": subject.task,
         "service": subject.service,
         "slot": subject.slot,
         "image": subject.image,
-        "action": action,
-        "exit_code": exit_code,
     }
-    if action == "start" and subject.checked:
-        fields["healthy"] = False
-    return fields
 
 
 class Steppable(Protocol):
@@ -226,12 +221,14 @@ class Driver:
 
     def engine_acted(self, action: str, subject: Subject, exit_code: int | None) -> None:
         """The engine did something: a record of the driver's own."""
-        self.observe("engine.container", **container_fields(action, subject, exit_code))
+        fields = {**subject_fields(subject), "action": action, "exit_code": exit_code}
+        if action == "start" and subject.checked:
+            fields["healthy"] = False
+        self.observe("engine.container", **fields)
 
     def engine_health(self, subject: Subject, *, healthy: bool) -> None:
         """A health check came to a verdict: a record of the driver's own."""
-        action = "healthy" if healthy else "unhealthy"
-        self.observe("engine.container", **container_fields(action, subject, None))
+        self.observe("engine.health", **subject_fields(subject), healthy=healthy)
 
     def observe(self, kind: str, **fields: Field) -> None:
         """A record of the driver's own."""

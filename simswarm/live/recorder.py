@@ -25,7 +25,7 @@ from simswarm.base.trace import TraceRecord
 from simswarm.live.traces import Applied, Observed
 from simswarm.store import Change
 
-LAG: Duration = 80 * MILLISECOND
+LAG: Duration = 30 * MILLISECOND
 """Longer than a step and the writing of its records take, unless `live.slow_step` says so."""
 
 
@@ -48,9 +48,11 @@ class AppliedSink(Protocol):
 class LiveRecorder:
     """The trace of one live swarm."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: Instant) -> None:
+        """`began`: CLOCK_MONOTONIC at the world's time 0."""
+        self._began = began
         self.origin: Instant | None = None
-        """CLOCK_MONOTONIC at t = 0; None until it is marked."""
+        """The world's time at t = 0; None until it is marked."""
         self.records: list[TraceRecord] = []
         self.sinks: list[RecordSink] = []
         self.applied: list[AppliedSink] = []
@@ -59,15 +61,18 @@ class LiveRecorder:
         self._held: list[tuple[Instant, str, Observed]] = []
 
     def add(self, node: str, entry: Observed | Applied) -> None:
-        """Something from a node's trace, or of the supervisor's own."""
+        """Something from a node's trace."""
+        self._put(entry.at - self._began, node, entry)
+
+    def _put(self, at: Instant, node: str, entry: Observed | Applied) -> None:
         self._sequence += 1
-        heappush(self._queue, (entry.at, self._sequence, node, entry))
+        heappush(self._queue, (at, self._sequence, node, entry))
 
     def record(
         self, at: Instant, node: str, kind: str, fields: tuple[tuple[str, Field], ...]
     ) -> None:
-        """A record of the supervisor's own."""
-        self.add(node, Observed(at, kind, fields))
+        """A record of the supervisor's own; `at` in the world's time."""
+        self._put(at, node, Observed(at, kind, fields))
 
     @property
     def next_at(self) -> Instant | None:

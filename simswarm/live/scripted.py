@@ -184,10 +184,14 @@ class ScriptedEngine:
         return Done(containers=tuple(infos))
 
     def crash(self) -> None:
-        """The node went down: its containers are found dead by its next boot."""
+        """The node goes down: its containers end with it, and its next boot finds them dead."""
+        for name, container in self._containers.items():
+            if container.running:
+                container.running, container.exit_code = False, LOST
+                if container.end is not None:
+                    container.end.cancel()
+                self._act("die", name, LOST)
         self._listener = None
-        for name in self._containers:
-            self._die(name, LOST)
 
     def _die(self, name: str, code: int) -> None:
         container = self._containers[name]

@@ -21,11 +21,11 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, cast
 
 from simswarm.base.effects import Field
-from simswarm.base.errors import NotFound, SimswarmError, Unavailable
-from simswarm.base.time import MILLISECOND, SECOND, Duration, Instant
+from simswarm.base.errors import NotFound, SimswarmError, Unavailable, Unsupported
+from simswarm.base.time import MILLISECOND, Duration, Instant
 from simswarm.base.trace import TraceRecord
 from simswarm.base.values import Value
 from simswarm.live.clockwork import LiveEnvironment
@@ -40,118 +40,34 @@ from simswarm.live.control import (
     ProcessConfig,
     Report,
     Start,
+    Stop,
 )
-from simswarm.live.driver import container_fields
+from simswarm.live.driver import subject_fields
 from simswarm.live.engine import Subject
+from simswarm.live.faultbook import FaultBook, LinkFault, link_rule
 from simswarm.live.faults import LinkRule, LinkTable
 from simswarm.live.host import CONNECT_SECONDS, LiveHost
-from simswarm.live.recorder import LAG, LiveRecorder
+from simswarm.live.recorder import LAG, LiveRecorder, RecordSink
 from simswarm.live.scripted import KILLED
 from simswarm.live.state import StateFolder
 from simswarm.model.config import NodeConfig
 from simswarm.wire import codec
 from simswarm.wire.control import Result
 
-TURN_SECONDS = 0.01
+TURN_SECONDS = 0.005
 """How often traces are read and what is due is done."""
 READ_PERIOD: Duration = 10 * MILLISECOND
 PROCESS_CHECK_PERIOD: Duration = 100 * MILLISECOND
 
 
-class LinkFault(Protocol):
-    """A fault of a link, as `sim.faults.LinkFault` and the scenario format have it."""
-
-    @property
-    def latency(self) -> Duration:
-        """Added one-way delay."""
-        ...
-
-    @property
-    def jitter(self) -> Duration:
-        """± around it."""
-        ...
-
-    @property
-    def loss(self) -> int:
-        """Millionths."""
-        ...
-
-    @property
-    def duplicate(self) -> int:
-        """Millionths."""
-        ...
-
-    @property
-    def reorder(self) -> int:
-        """Millionths."""
-        ...
-
-    @property
-    def bandwidth(self) -> int:
-        """Bytes a second; 0: no limit."""
-        ...
-
-
-class Condition(Protocol):
-    """What all faults together do to one direction."""
-
-    @property
-    def cut(self) -> bool:
-        """Nothing passes."""
-        ...
-
-    @property
-    def fault(self) -> LinkFault:
-        """What happens to what passes."""
-        ...
-
-
-class FaultBook(Protocol):
-    """Which network faults are in force: `sim.faults.FaultBook`, which both worlds use."""
-
-    def partition(self, groups: Sequence[Sequence[str]]) -> int:
-        """Cut every link between two groups."""
-        ...
-
-    def shape(
-        self, sources: Sequence[str], targets: Sequence[str], fault: Any, *, oneway: bool
-    ) -> int:
-        """Do something to links."""
-        ...
-
-    def heal(self, fault: int) -> bool:
-        """End one fault."""
-        ...
-
-    def heal_all(self) -> None:
-        """End every fault."""
-        ...
-
-    def heal_nodes(self, names: Sequence[str]) -> None:
-        """End every fault as far as it concerns these nodes."""
-        ...
-
-    def heal_groups(self, groups: Sequence[Sequence[str]]) -> None:
-        """End every fault between groups."""
-        ...
-
-    def condition(self, source: str, target: str) -> Condition:
-        """What all faults together do to this direction."""
-        ...
-
-
 OnReply = Callable[[Result | None], None]
 
 
-class _Waiting:
+class _Open(NamedTuple):
     """A client's call that has no answer yet."""
 
-    __slots__ = ("host", "on_reply", "timer")
-
-    def __init__(self, host: LiveHost, on_reply: OnReply, timer: asyncio.TimerHandle) -> None:
-        self.host = host
-        self.on_reply = on_reply
-        self.timer = timer
+    host: LiveHost
+    on_reply: OnReply
 
 
 class LiveWorld:
@@ -160,8 +76,9 @@ class LiveWorld:
     def __init__(self, state: StateFolder, faults: FaultBook, *, level: str = "normal") -> None:
         self.state = state
         self.record = state.load()
-        self.env = LiveEnvironment(time.monotonic_ns() - LAG)
-        self.recorder = LiveRecorder()
+        self._began = time.monotonic_ns() - LAG
+        self.env = LiveEnvironment()
+        self.recorder = LiveRecorder(self._began)
         self.hosts: dict[str, LiveHost] = {}
         self.images: dict[str, str] = {}
         self._level = level
@@ -169,7 +86,7 @@ class LiveWorld:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._on_bug)
         self._failure: BaseException | None = None
-        self._calls: dict[int, _Waiting] = {}
+        self._calls: dict[int, _Open] = {}
         self._last_call = 0
         self._starting: dict[str, None] = {}
         self._reasons: dict[str, str] = {}
@@ -213,94 +130,173 @@ class LiveWorld:
             self.hosts[name].attach(self._loop, pid)
         self._wait(self._all_listening)
 
-    def boot(self, name: str) -> None:
-        """Start a node's process. Nodes booted together come to life together."""
-        host = self._host(name)
+    def boot(self, name: str) -> bool:
+        """Start a node's process, for the first time or again. False: it is up already. Nodes
+        booted together come to life together."""
+        host = self.host(name)
+        if host.up:
+            return False
+        kind = "process.restart" if host.boot_number else "process.boot"
+        self._fault(name, kind, boot=host.boot_number + 1)
         host.start(self._loop)
         self._starting[name] = None
+        return True
 
-    def restart(self, name: str) -> None:
-        """Start a node again that crashed; one that is up stays as it is."""
-        host = self._host(name)
-        if host.up:
-            return
-        self.observe(name, "process.restart")
-        self.boot(name)
+    def restart(self, name: str) -> bool:
+        """The same as `boot`: what is up is left alone."""
+        return self.boot(name)
 
-    def crash(self, name: str, lose: str = "nothing") -> None:
-        """SIGKILL the process, then its containers. `lose="disk"`: its files too. What was not
-        synced survives the death of a process, so `unsynced` loses nothing here."""
-        host = self._host(name)
+    def crash(self, name: str, lose: str = "nothing", *, silent: bool | None = None) -> bool:
+        """SIGKILL the process, then its containers. False: it is down already.
+
+        Args:
+            name: The node.
+            lose: `disk`: its files are deleted too. What was not synced survives the death of a
+                process, so `unsynced` loses nothing here.
+            silent: Can't be had: the kernel of this machine closes a killed process' connections.
+        """
+        host = self.host(name)
         if not host.up:
-            return
-        self.observe(name, "process.crash", lose=lose)
+            return False
+        self._fault(name, "process.crash", lose=lose, reason="")
         host.kill()
-        self._forget_calls(host)
+        self._lost(host)
         if lose == "disk":
             shutil.rmtree(self.state.disk_folder(name), ignore_errors=True)
         if self.record.engine == "docker":
             self._loop.create_task(self._kill_containers(name))
+        return True
 
-    def pause(self, name: str) -> None:
-        """SIGSTOP: the process does nothing; its containers go on."""
-        host = self._host(name)
-        if host.up and not host.paused:
-            host.pause()
-            self.observe(name, "process.pause")
+    def pause(self, name: str) -> bool:
+        """SIGSTOP: the process does nothing; its containers go on. False: down, or paused."""
+        host = self.host(name)
+        if not host.up or host.paused:
+            return False
+        self._fault(name, "process.pause")
+        host.pause()
+        return True
 
-    def resume(self, name: str) -> None:
-        """SIGCONT."""
-        host = self._host(name)
-        if host.up and host.paused:
-            host.resume()
-            self.observe(name, "process.resume")
+    def resume(self, name: str) -> bool:
+        """SIGCONT. False: it is not paused."""
+        host = self.host(name)
+        if not host.paused:
+            return False
+        self._fault(name, "process.resume")
+        host.resume()
+        return True
 
-    def _host(self, name: str) -> LiveHost:
+    def shut_down(self, name: str) -> bool:
+        """Ask a node to stop in good order. False: it is down."""
+        host = self.host(name)
+        host.tell(Stop())
+        return host.up
+
+    def exit_container(self, node: str, task: str, code: int) -> bool:
+        """End a task's container with SIGKILL.
+
+        Raises:
+            Unsupported: another exit code than 137 is wanted.
+        """
+        if code != KILLED or self.record.engine != "docker":
+            raise Unsupported(f"a real container can be made to exit with {KILLED} only")
+        self._loop.run_in_executor(None, _kill_task, self.record.label, task)
+        return True
+
+    def host(self, name: str) -> LiveHost:
+        """A machine by its node's name.
+
+        Raises:
+            NotFound: there is none.
+        """
         host = self.hosts.get(name)
         if host is None:
-            raise NotFound(f"there is no node {name}")
+            raise NotFound(f"no node {name} in this swarm")
         return host
+
+    def _fault(self, name: str, kind: str, **fields: Field) -> None:
+        self.observe(name, kind, targets=(name,), **fields)
 
     async def _kill_containers(self, name: str) -> None:
         work = self._loop.run_in_executor(None, _kill_containers, self.record.label, name)
         for subject in await work:
-            self.observe(name, "engine.container", **container_fields("die", subject, KILLED))
+            fields = subject_fields(subject)
+            self.observe(name, "engine.container", **fields, action="die", exit_code=KILLED)
 
     # ── the network ──────────────────────────────────────────────────────────────────────────
 
     def partition(self, groups: Sequence[Sequence[str]]) -> int:
-        """Cut every link between two groups."""
+        """Cut every link between nodes of different groups; who is in none talks to everybody."""
+        names = tuple(name for group in groups for name in group)
+        self._check(names)
         fault = self._faults.partition(groups)
+        written = tuple(",".join(group) for group in groups)
+        self.observe("", "network.partition", targets=names, groups=written, fault=fault)
         self._order_links()
         return fault
 
     def set_link(
-        self, sources: Sequence[str], targets: Sequence[str], fault: LinkFault, *, oneway: bool
+        self,
+        sources: str | Sequence[str],
+        targets: str | Sequence[str],
+        link: LinkFault,
+        *,
+        oneway: bool = False,
     ) -> int:
-        """Do something to links."""
-        id = self._faults.shape(sources, targets, fault, oneway=oneway)
+        """Do something to the links from sources to targets, and back unless `oneway`."""
+        from_, to = _names(sources), _names(targets)
+        self._check((*from_, *to))
+        fault = self._faults.shape(from_, to, link, oneway=oneway)
+        self.observe(
+            "",
+            "network.link",
+            targets=to,
+            sources=from_,
+            fault=fault,
+            oneway=oneway,
+            latency=link.latency,
+            jitter=link.jitter,
+            loss=link.loss,
+            duplicate=link.duplicate,
+            reorder=link.reorder,
+            bandwidth=link.bandwidth,
+        )
         self._order_links()
-        return id
+        return fault
 
-    def heal(self, fault: int) -> None:
-        """End one fault."""
-        self._faults.heal(fault)
+    def heal(self, fault: int | None = None) -> bool:
+        """End one network fault, or all. False: that one is not in force."""
+        if fault is None:
+            self._faults.heal_all()
+            self.observe("", "network.heal", targets=tuple(self.hosts), fault=None)
+        elif self._faults.heal(fault):
+            self.observe("", "network.heal", targets=(), fault=fault)
+        else:
+            return False
         self._order_links()
-
-    def heal_all(self) -> None:
-        """End every fault."""
-        self._faults.heal_all()
-        self._order_links()
+        return True
 
     def heal_nodes(self, names: Sequence[str]) -> None:
-        """End every fault as far as it concerns these nodes."""
+        """End every network fault as far as it concerns these nodes."""
+        self._check(names)
         self._faults.heal_nodes(names)
+        self.observe("", "network.heal", targets=tuple(names), fault=None)
         self._order_links()
 
     def heal_groups(self, groups: Sequence[Sequence[str]]) -> None:
-        """End every fault between nodes of different groups."""
+        """End every network fault between nodes of different groups."""
+        names = tuple(name for group in groups for name in group)
+        self._check(names)
         self._faults.heal_groups(groups)
+        self.observe("", "network.heal", targets=names, fault=None)
         self._order_links()
+
+    def is_cut(self, source: str, target: str) -> bool:
+        """Whether nothing gets from one node to another."""
+        return self._faults.condition(source, target).cut
+
+    def _check(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.host(name)
 
     def _order_links(self) -> None:
         for host in self.hosts.values():
@@ -309,17 +305,7 @@ class LiveWorld:
     def _table(self, source: str) -> LinkTable:
         rules = []
         for target in sorted(self.hosts):
-            condition = self._faults.condition(source, target)
-            fault = condition.fault
-            rule = LinkRule(
-                condition.cut,
-                fault.latency,
-                fault.jitter,
-                fault.loss,
-                fault.duplicate,
-                fault.reorder,
-                fault.bandwidth,
-            )
+            rule = link_rule(self._faults.condition(source, target))
             if rule != LinkRule():
                 rules.append((target, rule))
         return LinkTable(tuple(rules))
@@ -327,40 +313,41 @@ class LiveWorld:
     # ── clients ──────────────────────────────────────────────────────────────────────────────
 
     def call(self, name: str, request: Value, on_reply: OnReply, timeout: Duration) -> int:
-        """A client's request to a node. `on_reply(None)`: the node died, or time is up."""
-        host = self._host(name)
+        """A client's request to a node. `on_reply` gets the answer once, or None if there is
+        none: the node is down or goes down, or the time is up. Returns the call's id."""
+        host = self.host(name)
         self._last_call += 1
         id = self._last_call
-        limit = timeout / SECOND if host.up else 0.0
-        timer = self._loop.call_later(limit, self._gave_up, id)
-        self._calls[id] = _Waiting(host, on_reply, timer)
+        self._calls[id] = _Open(host, on_reply)
+        self.env.call_in(timeout if host.up else 0, self._on_timeout, id)
         host.tell(ClientCall(id, "client", codec.encode(request)))
         return id
 
     def cancel_call(self, id: int) -> None:
-        """The client goes away; nobody will be told."""
-        waiting = self._calls.pop(id, None)
-        if waiting is not None:
-            waiting.timer.cancel()
-            waiting.host.tell(CancelCall(id))
+        """Give a call up; `on_reply` will not be called."""
+        call = self._calls.pop(id, None)
+        if call is not None:
+            call.host.tell(CancelCall(id))
 
-    def _gave_up(self, id: int) -> None:
-        waiting = self._calls.get(id)
-        if waiting is not None:
+    def _on_timeout(self, id: int) -> None:
+        call = self._calls.get(id)
+        if call is not None:
             self.cancel_call(id)
-            waiting.on_reply(None)
+            call.on_reply(None)
 
-    def _forget_calls(self, host: LiveHost) -> None:
-        for id in [id for id, waiting in self._calls.items() if waiting.host is host]:
-            self._calls[id].timer.cancel()
-            self._loop.call_soon(self._gave_up, id)
+    def _lost(self, host: LiveHost) -> None:
+        """A node's process is gone; its open calls will not be answered."""
+        for id, call in self._calls.items():
+            if call.host is host:
+                self.env.call_at(self._real(), self._on_timeout, id)
 
-    def _answered(self, answer: Answer) -> None:
-        waiting = self._calls.pop(answer.id, None)
-        if waiting is not None:
-            waiting.timer.cancel()
-            result: Any = codec.decode(answer.frame)
-            waiting.on_reply(result)
+    def _on_answer(self, answer: Answer) -> None:
+        call = self._calls.get(answer.id)
+        if call is None:
+            return
+        if answer.last:
+            del self._calls[answer.id]
+        call.on_reply(cast("Result", codec.decode(answer.frame)))
 
     # ── what processes say ───────────────────────────────────────────────────────────────────
 
@@ -369,7 +356,8 @@ class LiveWorld:
             case Listening():
                 self._on_listening(host)
             case Answer():
-                self._answered(report)
+                # when what led to it has been observed as well
+                self.env.call_at(self._real(), self._on_answer, report)
             case Halted(reason):
                 self._reasons[host.name] = reason
             case _:
@@ -397,8 +385,38 @@ class LiveWorld:
 
     @property
     def now(self) -> Instant:
-        """The observed time, on the machine's monotonic clock."""
+        """The observed time, in nanoseconds since this world was made."""
         return self.env.now
+
+    @property
+    def origin(self) -> Instant:
+        """The observed time of t = 0; it must have been marked."""
+        origin = self.recorder.origin
+        assert origin is not None, "t = 0 has not been marked yet"
+        return origin
+
+    @property
+    def t(self) -> Instant:
+        """Nanoseconds since the swarm was up."""
+        return self.env.now - self.origin
+
+    @property
+    def wall_origin(self) -> Instant:
+        """What the machine's wall clock showed at t = 0, in nanoseconds since 1970."""
+        return time.time_ns() - (self._real() - self.origin)
+
+    def _real(self) -> Instant:
+        """The machine's time, which the observed time follows."""
+        return time.monotonic_ns() - self._began
+
+    def mark_origin(self) -> None:
+        """The swarm is up: this observed instant is t = 0."""
+        self.recorder.mark_origin(self.env.now)
+
+    @property
+    def observers(self) -> list[RecordSink]:
+        """Who watches the trace; append to it before the first boot."""
+        return self.recorder.sinks
 
     @property
     def trace(self) -> list[TraceRecord]:
@@ -407,7 +425,7 @@ class LiveWorld:
 
     def observe(self, node: str, kind: str, **fields: Field) -> None:
         """A record of the supervisor's own, of this moment."""
-        self.recorder.record(time.monotonic_ns(), node, kind, tuple(fields.items()))
+        self.recorder.record(self._real(), node, kind, tuple(fields.items()))
 
     def run(self, until: Instant) -> None:
         """Let time pass until the observed time is `until`."""
@@ -426,7 +444,7 @@ class LiveWorld:
             for entry in host.trace.read():
                 self.recorder.add(host.name, entry)
         self._check_processes()
-        horizon = min(time.monotonic_ns() - LAG, until)
+        horizon = min(self._real() - LAG, until)
         while True:
             record, callback = self.recorder.next_at, self.env.next_at
             if record is not None and record <= horizon and (callback is None or record < callback):
@@ -446,8 +464,8 @@ class LiveWorld:
             code = host.ended()
             if code is not None:
                 reason = self._reasons.pop(host.name, f"process ended with {code}")
-                self.observe(host.name, "process.crash", lose="nothing", reason=reason)
-                self._forget_calls(host)
+                self._fault(host.name, "process.crash", lose="nothing", reason=reason)
+                self._lost(host)
 
     def _wait(self, ready: Callable[[], bool]) -> None:
         """Let time pass until something is so.
@@ -487,6 +505,20 @@ class LiveWorld:
         self._loop.run_until_complete(_cancelled(asyncio.all_tasks(self._loop)))
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _kill_task(label: str, task: str) -> None:
+    from simswarm.live.docker import Sweeper, connect
+
+    client = connect()
+    try:
+        Sweeper(client).kill_task(label, task)
+    finally:
+        client.close()
 
 
 def _kill_containers(label: str, node: str) -> list[Subject]:
