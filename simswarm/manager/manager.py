@@ -210,6 +210,12 @@ class Manager:
         self._stop_loops()
         self.replica.shutdown()
 
+    def check_invariants(self) -> None:
+        """What must hold between steps; cheap enough for every one."""
+        assert (self._loops is None) <= (not self._loops_by_owner)
+        assert self.replica.is_leading or self._loops is None
+        self.replica.check_invariants()
+
     # ── leadership ───────────────────────────────────────────────────────────────────────────
 
     def on_elected(self) -> None:

@@ -218,6 +218,7 @@ class Replica:
 
     def shutdown(self) -> None:
         """Take no more part."""
+        self.is_leading = False
         self._out.cancel_timer(_TICK)
         self._halted = True
 
@@ -236,6 +237,21 @@ class Replica:
             else:
                 break
         self._settling = False
+
+    def check_invariants(self) -> None:
+        """What must hold between steps; cheap enough for every one."""
+        raft = self.raw.raft
+        assert not self._settling
+        self.raw.check_invariants()
+        if not self._halted:
+            assert self.store.index == raft.applied == raft.commit
+            assert not self.raw.has_ready()
+        if self.is_leading:
+            assert raft.role is Role.LEADER
+            assert self._catch_up is None
+        if self._under_way is not None:
+            assert self.is_leading
+            assert raft.applied < self._under_way.index <= raft.last_index
 
     # ── what others want to know ─────────────────────────────────────────────────────────────
 

@@ -6,7 +6,7 @@ import pytest
 
 from simswarm.base.effects import Identity
 from simswarm.base.values import labels, replace
-from simswarm.manager.controlapi import api
+from simswarm.manager.controlapi import api, validation
 from simswarm.manager.controlapi.imagename import is_image_name
 from simswarm.manager.ticket import Ticket
 from simswarm.model.objects import (
@@ -74,9 +74,16 @@ def test_a_new_service_begins_at_spec_version_zero(bench):
     assert bench.store.get(Service, service.id) == service
 
 
-def test_global_services_are_refused_by_name(bench):
+def test_a_mode_that_nothing_can_run_is_refused_by_name(bench, monkeypatch):
+    monkeypatch.setattr(validation, "SUPPORTED_MODES", (Replicated,))
     answer = bench.ask(CreateService(replace(a_service(), mode=Global())))
     assert answer == CallFailed("unimplemented", "services of mode global are not supported yet")
+
+
+def test_a_service_keeps_its_mode(bench):
+    service = bench.ask(CreateService(replace(a_service(), mode=Global()))).service
+    answer = bench.ask(UpdateService(service.id, service.meta.version, a_service()))
+    assert answer == CallFailed("unimplemented", "service mode change is not allowed")
 
 
 def test_an_update_keeps_the_previous_pair_and_clears_the_status(bench):

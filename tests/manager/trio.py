@@ -200,7 +200,7 @@ class Trio:
         give(host.manager)
         self._perform(host)
         if host.manager is not None:
-            host.manager.replica.raw.check_invariants()
+            host.manager.check_invariants()
             host.manager.store.check_invariants()
 
     def settle(self, limit: int = 100_000) -> None:

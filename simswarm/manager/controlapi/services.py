@@ -142,7 +142,7 @@ def create_service(request: CreateService, id: str) -> CreateServiceWrite:
     """The write that a request asks for.
 
     Raises:
-        InvalidSpec, Unsupported: see `validation`.
+        InvalidSpec: see `validation`.
     """
     validate_service_spec(request.spec)
     return CreateServiceWrite(id, request.spec)
@@ -152,7 +152,7 @@ def update_service(request: UpdateService) -> UpdateServiceWrite | RollbackServi
     """The write that a request asks for.
 
     Raises:
-        InvalidSpec, Unsupported: see `validation`; or no id, or no version.
+        InvalidSpec: see `validation`; or no id, or no version.
     """
     if not request.id or not request.version:
         raise InvalidSpec(INVALID_ARGUMENT)

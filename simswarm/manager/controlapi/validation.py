@@ -9,7 +9,7 @@ parsed is refused with the parser's text and no code.
 
 Source: swarmkit manager/controlapi/service.go (validateServiceSpec and below), common.go.
 Not here: what depends on other objects (names, ports: `services.py`). Not checked because not
-modelled: runtimes other than containers, secrets, configs.
+modelled: runtimes other than containers, secrets, configs, jobs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from simswarm.model.specs import (
     UpdateConfig,
 )
 
-SUPPORTED_MODES: tuple[type[ServiceMode], ...] = (Replicated,)
+SUPPORTED_MODES: tuple[type[ServiceMode], ...] = (Replicated, Global)
 """Service modes that an orchestrator exists for."""
 
 NAME_LENGTH_LIMIT = 63
@@ -139,8 +139,7 @@ def _validate_mode(mode: ServiceMode) -> None:
     if isinstance(mode, Replicated) and not 0 <= mode.replicas <= REPLICAS_LIMIT:
         raise InvalidSpec("Number of replicas must be non-negative")
     if not isinstance(mode, SUPPORTED_MODES):
-        name = "global" if isinstance(mode, Global) else "replicated"
-        raise Unsupported(f"services of mode {name} are not supported yet")
+        raise Unsupported(f"services of mode {type(mode).__name__.lower()} are not supported yet")
 
 
 def _validate_update(update: UpdateConfig) -> None:
