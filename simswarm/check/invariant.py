@@ -13,6 +13,8 @@ Not here: who tells it (`monitor.py`), the sentences (`raft_safety.py`, `durabil
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simswarm.base.time import Instant
 from simswarm.base.values import Value
 
@@ -30,7 +32,7 @@ class Violation(Value, frozen=True):
 class Invariant:
     """Base of all invariants: what was looked at, and what was found."""
 
-    __slots__ = ("_fresh", "checked", "name", "stopped", "suppressed", "violations")
+    __slots__ = ("announce", "checked", "name", "stopped", "suppressed", "violations")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -39,7 +41,8 @@ class Invariant:
         self.suppressed = 0
         self.stopped = ""
         """Why this checker gave up; empty while it works."""
-        self._fresh: list[Violation] = []
+        self.announce: Announce | None = None
+        """Who is told of every violation that is kept."""
 
     def broken(self, at: Instant, message: str) -> None:
         """The sentence does not hold."""
@@ -48,16 +51,13 @@ class Invariant:
             return
         violation = Violation(at, message)
         self.violations.append(violation)
-        self._fresh.append(violation)
-
-    def take_fresh(self) -> list[Violation]:
-        """Violations found since this was last asked."""
-        fresh = self._fresh
-        if fresh:
-            self._fresh = []
-        return fresh
+        if self.announce is not None:
+            self.announce(self, violation)
 
     @property
     def holds(self) -> bool:
         """Whether it was looked at to the end and never broken."""
         return not self.violations and not self.stopped
+
+
+Announce = Callable[[Invariant, Violation], None]

@@ -5,7 +5,7 @@ code follows a simulated and a live swarm.
 
 Invariants:
     I1. A container counts from its `start` to its `die`, or to the crash of its node.
-    I2. With a health check it counts as healthy only from `healthy` on.
+    I2. With a health check it counts as healthy only from the check's first success on.
 
 Not here: what is committed (`facts.py`).
 """
@@ -125,6 +125,8 @@ class Truth:
         match record.kind:
             case "engine.container":
                 self._container(record)
+            case "engine.health":
+                self._health(record)
             case "raft.role":
                 self._role(record)
             case "process.crash":
@@ -149,16 +151,18 @@ class Truth:
                 container = Container(record)
                 self.containers[key] = container
                 self._count(container, 1)
-            case "healthy" | "unhealthy" as state:
-                known = self.containers.get(key)
-                if known is not None and known.healthy != (state == "healthy"):
-                    self._count(known, -1)
-                    known.healthy = not known.healthy
-                    self._count(known, 1)
             case "die":
                 gone = self.containers.pop(key, None)
                 if gone is not None:
                     self._count(gone, -1)
+
+    def _health(self, record: TraceRecord) -> None:
+        container = self.containers.get((record.node, record.get("task", "")))
+        healthy = bool(record.get("healthy"))
+        if container is not None and container.healthy != healthy:
+            self._count(container, -1)
+            container.healthy = healthy
+            self._count(container, 1)
 
     def _count(self, container: Container, sign: int) -> None:
         if container.healthy:

@@ -72,5 +72,11 @@ class Scene:
         leader = self.truth.leader
         return leader in up and self._in_touch(leader, up) * 2 > len(members)
 
+    def in_touch(self, name: str) -> bool:
+        """Whether a manager that is up can talk to a quorum."""
+        members = self.around.members()
+        up = [name for name in members if self.truth.is_up(name)]
+        return name in up and self._in_touch(name, up) * 2 > len(members)
+
     def _in_touch(self, one: str, up: list[str]) -> int:
         return sum(one == other or self.around.can_talk(one, other) for other in up)

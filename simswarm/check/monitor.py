@@ -1,0 +1,147 @@
+"""Shows a world to all invariants: the observer that is always on.
+
+    World ──on_boot, on_step──> Monitor ──> RaftSafety, DurableBeforeAcknowledged
+      └── stores ──taps──> CommittedStream ──> StatesOnlyRise, LiveTasksPerSlot, NodeResources, …
+
+Invariants:
+    I1. It reads and never touches: a run has the same digest with it and without.
+    I2. A checker that raises is taken out and marked `stopped`; the others go on.
+
+Not here: what an invariant says (`raft_safety.py` and its neighbours).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from simswarm.base.effects import Effect, Input, Send, Write, Written
+from simswarm.base.records import recover
+from simswarm.base.time import Instant
+from simswarm.base.trace import TraceRecord
+from simswarm.check.committed import CommittedListener, CommittedStream
+from simswarm.check.durability import DurableBeforeAcknowledged
+from simswarm.check.invariant import Announce, Invariant
+from simswarm.check.placement import ConstraintsHold, NodeResources
+from simswarm.check.raft_safety import WAL, RaftSafety
+from simswarm.check.tasks import LiveTasksPerSlot, StatesOnlyRise
+from simswarm.manager.manager import Manager
+from simswarm.sim.driver import Host
+from simswarm.store import Change
+
+
+class Guarded:
+    """A listener to committed entries whose failure stops only itself."""
+
+    __slots__ = ("_invariant", "_listener")
+
+    def __init__(self, listener: CommittedListener, invariant: Invariant) -> None:
+        self._listener = listener
+        self._invariant = invariant
+
+    def on_committed(self, changes: Sequence[Change], index: int) -> None:
+        """Pass it on, as long as the checker works."""
+        if self._invariant.stopped:
+            return
+        try:
+            self._listener.on_committed(changes, index)
+        except Exception as error:  # whatever it is, the run must go on and say so
+            stop([self._invariant], error)
+
+
+def stop(invariants: Sequence[Invariant], error: Exception) -> None:
+    """A checker failed: its sentences are unknown from now on."""
+    for invariant in invariants:
+        invariant.stopped = f"{type(error).__name__}: {error}"
+
+
+class Monitor:
+    """Observes a world for all invariants."""
+
+    __slots__ = ("durability", "raft", "stream", "tasks")
+
+    def __init__(self, clock: Callable[[], Instant], announce: Announce) -> None:
+        """`clock` gives nanoseconds since the swarm was up; `announce` hears of violations."""
+        self.stream = CommittedStream()
+        self.raft = RaftSafety(clock)
+        self.durability = DurableBeforeAcknowledged(clock)
+        watchers = (
+            StatesOnlyRise(clock),
+            LiveTasksPerSlot(clock),
+            NodeResources(clock),
+            ConstraintsHold(clock),
+        )
+        self.tasks: tuple[Invariant, ...] = watchers
+        self.stream.on_each(self)
+        for watcher in watchers:
+            self.stream.on_first(Guarded(watcher, watcher))
+        for invariant in self.invariants:
+            invariant.announce = announce
+
+    @property
+    def invariants(self) -> tuple[Invariant, ...]:
+        """All of them, in the order in which results list them."""
+        return (*self.raft.invariants, self.durability, *self.tasks)
+
+    @property
+    def committed_lost(self) -> int:
+        """Committed entries that were found to be lost."""
+        return self.raft.committed_lost
+
+    # ── what the world tells ─────────────────────────────────────────────────────────────────
+
+    def on_boot(self, host: Host, image: Mapping[str, bytes], effects: list[Effect]) -> None:
+        """A node has booted from this disk image."""
+        manager = _manager(host)
+        if manager is None:
+            return
+        self.stream.attach(host.name, manager.store)
+        try:
+            records = recover(image.get(WAL, b""), WAL).records
+            self.raft.booted(host.name, records)
+            self.durability.booted(host.name, records)
+            self._performed(host.name, effects)
+            self.raft.stepped(host.name, manager.replica.raw.raft)
+        except Exception as error:
+            stop([*self.raft.invariants, self.durability], error)
+
+    def on_step(self, host: Host, given: Input, effects: list[Effect]) -> None:
+        """A node has taken a step; its effects are not performed yet."""
+        manager = _manager(host)
+        if manager is None or self.durability.stopped:
+            return
+        try:
+            if isinstance(given, Written):
+                self.durability.written(host.name, given)
+            if effects:
+                self._performed(host.name, effects)
+            self.raft.stepped(host.name, manager.replica.raw.raft)
+        except Exception as error:
+            stop([*self.raft.invariants, self.durability], error)
+
+    def on_record(self, record: TraceRecord) -> None:
+        """Records are made from what is watched here; they add nothing."""
+
+    def on_crash(self, host: Host) -> None:
+        """What is durable is read again at the next boot."""
+
+    def on_applied(self, manager: str, changes: Sequence[Change], index: int) -> None:
+        """A manager has applied an entry."""
+        if self.raft.machines.stopped:
+            return
+        try:
+            self.raft.on_applied(manager, changes, index)
+        except Exception as error:
+            stop([self.raft.machines], error)
+
+    def _performed(self, name: str, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Send):
+                self.durability.sent(name, effect)
+            elif isinstance(effect, Write):
+                self.raft.wrote(name, effect)
+                self.durability.wrote(name, effect)
+
+
+def _manager(host: Host) -> Manager | None:
+    manager = getattr(host.node, "manager", None)
+    return manager if isinstance(manager, Manager) else None

@@ -1,0 +1,328 @@
+"""What each action does to a world, and how `for` takes it back.
+
+Operators' actions become orders of a client; everything else acts on the world at once.
+
+Invariants:
+    I1. Every event is recorded when it fires, with the nodes its targets meant at that moment.
+    I2. An action that finds nothing to do says so, and fails nothing.
+
+Not here: when events fire (`timeline.py`), what conversations ask for (`dockercli/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simswarm.base.entropy import Entropy
+from simswarm.base.errors import Unsupported
+from simswarm.base.values import Value
+from simswarm.dockercli import Command, Conversation, converse, parse
+from simswarm.model.specs import Availability
+from simswarm.scenario.client import Clients, Order
+from simswarm.scenario.expect.scene import Scene
+from simswarm.scenario.imagery import simulated_image
+from simswarm.scenario.links import link_fault
+from simswarm.scenario.model import Event, ImageBehaviour, Scenario, actions
+from simswarm.scenario.operator import OperatorAction, Plan, plan, set_availability
+from simswarm.scenario.resolve import Resolver, is_random
+from simswarm.scenario.stageworld import StageWorld
+from simswarm.scenario.targets import Target
+
+
+class Undo(Value, frozen=True):
+    """What has to be taken back: these nodes, or this network fault."""
+
+    nodes: tuple[str, ...] = ()
+    fault: int = 0
+    images: tuple[str, ...] = ()
+
+
+class Actions:
+    """Carries out the actions of one run."""
+
+    __slots__ = (
+        "_clients",
+        "_entropy",
+        "_faults",
+        "_images",
+        "_kept_images",
+        "_scene",
+        "_world",
+        "resolved",
+        "warnings",
+    )
+
+    def __init__(
+        self,
+        world: StageWorld,
+        scene: Scene,
+        clients: Clients,
+        scenario: Scenario,
+        entropy: Entropy,
+    ) -> None:
+        self._world = world
+        self._scene = scene
+        self._clients = clients
+        self._entropy = entropy
+        self._images: dict[str, ImageBehaviour] = dict(scenario.images)
+        self._kept_images: dict[int, dict[str, ImageBehaviour]] = {}
+        self._faults: dict[str, int] = {}
+        """Network faults in force by the id of their event."""
+        self.resolved: dict[int, dict[str, tuple[str, ...]]] = {}
+        """What random targets meant: event number → field → nodes; for the locked scenario."""
+        self.warnings: list[str] = []
+
+    # ── the timeline's performer ─────────────────────────────────────────────────────────────
+
+    def perform(self, number: int, event: Event) -> Undo:
+        """Carry out an event's action."""
+        action = event.action
+        match action:
+            case actions.Docker():
+                return self._docker(event, action)
+            case actions.Partition() | actions.LinkFault() | actions.Heal():
+                return self._network(number, event, action)
+            case actions.ChangeImages():
+                return self._change_images(number, event, action)
+            case actions.ExitContainer():
+                return self._exit_container(event, action)
+            case actions.Note():
+                self._record(event, (), action.text)
+                return Undo()
+            case actions.Crash() | actions.Restart() | actions.Pause() | actions.Resume():
+                return self._process(number, event, action)
+            case _ if isinstance(action, OperatorAction):
+                return self._operate(number, event, action)
+            case _:
+                raise Unsupported(f"line {event.line}: '{event.verb}' is not supported yet")
+
+    def undo(self, number: int, event: Event, done: Undo) -> None:
+        """Take back what `perform` did."""
+        fields = {"id": event.id, "action": event.verb, "undone": True, "line": event.line}
+        self._world.observe("", "event", **fields, targets=done.nodes, text=f"{event.verb} ends")
+        match event.action:
+            case actions.Crash():
+                for name in done.nodes:
+                    self._world.restart(name)
+            case actions.Pause():
+                for name in done.nodes:
+                    self._world.resume(name)
+            case actions.Partition() | actions.LinkFault():
+                self._world.heal(done.fault)
+            case actions.Drain() | actions.PauseNode():
+                self._order(event, set_availability(done.nodes, Availability.ACTIVE))
+            case actions.ChangeImages():
+                for name, before in self._kept_images.pop(number).items():
+                    self._set_image(name, before)
+
+    # ── targets and records ──────────────────────────────────────────────────────────────────
+
+    def _nodes(self, number: int, field: str, targets: Sequence[Target]) -> tuple[str, ...]:
+        stream = self._entropy.fork(f"targets/{number}/{field}")
+        nodes = Resolver(self._scene, stream).nodes(targets)
+        if is_random(targets):
+            self.resolved.setdefault(number, {})[field] = nodes
+        return nodes
+
+    def _record(
+        self, event: Event, nodes: Sequence[str], text: str, remark: str | None = None
+    ) -> None:
+        self._world.observe(
+            "",
+            "event",
+            id=event.id,
+            action=event.verb,
+            targets=tuple(nodes),
+            text=text,
+            remark=remark,
+            line=event.line,
+        )
+
+    def _words(self, event: Event, nodes: Sequence[str], *tail: str) -> str:
+        return " ".join([event.verb, *(nodes or ("nobody",)), *tail])
+
+    # ── operators ────────────────────────────────────────────────────────────────────────────
+
+    def _operate(self, number: int, event: Event, action: OperatorAction) -> Undo:
+        targets = getattr(action, "target", None)
+        nodes = () if targets is None else self._nodes(number, "target", targets)
+        made = plan(action, nodes)
+        remark = None
+        if targets is not None and not nodes:
+            remark = f"{event.verb}: there is no such node now"
+        self._record(event, nodes, made.command, remark)
+        if remark is None:
+            self._order(event, made)
+        return Undo(nodes)
+
+    def _order(self, event: Event, made: Plan) -> None:
+        self._clients.ask(Order(made.command, made.make, event=event.id, stubborn=True))
+
+    def _docker(self, event: Event, action: actions.Docker) -> Undo:
+        line = parse(action.command)
+        words = action.command.removeprefix("docker ").strip()
+        self._record(event, () if line.host is None else (line.host,), f"docker {words}")
+        self._clients.ask(
+            Order(
+                words,
+                _Converse(line.command),
+                event=event.id,
+                host=line.host,
+                retry=action.retry,
+                client="docker",
+            )
+        )
+        return Undo()
+
+    # ── processes ────────────────────────────────────────────────────────────────────────────
+
+    def _process(
+        self,
+        number: int,
+        event: Event,
+        action: actions.Crash | actions.Restart | actions.Pause | actions.Resume,
+    ) -> Undo:
+        nodes = self._nodes(number, "target", action.target)
+        idle = tuple(name for name in nodes if not self._applies(action, name))
+        remark = self._nothing_to_do(event, idle) if idle or not nodes else None
+        self._record(event, nodes, self._words(event, nodes), remark)
+        touched = tuple(name for name in nodes if name not in idle)
+        for name in touched:
+            match action:
+                case actions.Crash(lose=lose):
+                    self._world.crash(name, lose)
+                case actions.Restart():
+                    self._world.restart(name)
+                case actions.Pause():
+                    self._world.pause(name)
+                case actions.Resume():
+                    self._world.resume(name)
+        return Undo(touched)
+
+    def _applies(self, action: object, name: str) -> bool:
+        truth = self._scene.truth
+        match action:
+            case actions.Restart():
+                return name in truth.down
+            case actions.Resume():
+                return name in truth.paused
+            case actions.Pause():
+                return truth.is_up(name)
+            case _:
+                return name not in truth.down
+
+    def _nothing_to_do(self, event: Event, idle: Sequence[str]) -> str:
+        if not idle:
+            text = f"{event.verb}: there is no such node now"
+        else:
+            state = {"restart": "up", "resume": "not paused", "pause": "not running"}
+            verb = "are" if len(idle) > 1 else "is"
+            text = f"{' and '.join(idle)} {verb} {state.get(event.verb, 'down already')}"
+            text += f": {event.verb} does nothing"
+        self.warnings.append(f"line {event.line}: {text}")
+        return text
+
+    # ── network ──────────────────────────────────────────────────────────────────────────────
+
+    def _network(
+        self,
+        number: int,
+        event: Event,
+        action: actions.Partition | actions.LinkFault | actions.Heal,
+    ) -> Undo:
+        match action:
+            case actions.Partition(groups=groups):
+                sides = self._sides(number, groups)
+                words = " | ".join(" ".join(side) for side in sides)
+                named = tuple(name for side in sides for name in side)
+                self._record(event, named, f"partition {words}")
+                return self._injected(event, self._world.partition(sides))
+            case actions.LinkFault():
+                sources = self._nodes(number, "from", action.source)
+                targets = self._nodes(number, "to", action.target)
+                self._record(event, sources, f"link {' '.join(sources)} to {' '.join(targets)}")
+                if not sources or not targets:
+                    return Undo()
+                fault = link_fault(action)
+                id = self._world.set_link(sources, targets, fault, oneway=action.oneway)
+                return self._injected(event, id)
+            case actions.Heal():
+                self._heal(number, event, action)
+                return Undo()
+
+    def _sides(self, number: int, groups: Sequence[Sequence[Target]]) -> list[tuple[str, ...]]:
+        """The groups of a partition, with one more of all nodes in none; each node in one."""
+        sides: list[tuple[str, ...]] = []
+        placed: dict[str, None] = {}
+        for index, group in enumerate(groups):
+            named = self._nodes(number, f"group{index}", group)
+            side = tuple(name for name in named if name not in placed)
+            placed.update(dict.fromkeys(side))
+            sides.append(side)
+        rest = tuple(name for name in self._scene.around.nodes() if name not in placed)
+        return [side for side in (*sides, rest) if side]
+
+    def _heal(self, number: int, event: Event, action: actions.Heal) -> None:
+        if action.event is not None:
+            self._record(event, (), f"heal {action.event}")
+            self._world.heal(self._faults.get(action.event, 0))
+        elif action.groups is not None:
+            sides = self._sides(number, action.groups)
+            self._record(event, (), "heal " + " | ".join(" ".join(side) for side in sides))
+            self._world.heal_groups(sides)
+        elif action.target is not None:
+            nodes = self._nodes(number, "target", action.target)
+            self._record(event, nodes, self._words(event, nodes))
+            if set(nodes) >= set(self._scene.around.nodes()):
+                self._world.heal()
+            else:
+                self._world.heal_nodes(nodes)
+
+    def _injected(self, event: Event, fault: int) -> Undo:
+        if event.id is not None:
+            self._faults[event.id] = fault
+        return Undo(fault=fault)
+
+    # ── images and containers ────────────────────────────────────────────────────────────────
+
+    def _change_images(self, number: int, event: Event, action: actions.ChangeImages) -> Undo:
+        names = tuple(action.images)
+        self._record(event, (), f"image {' '.join(names)}")
+        before = {name: self._images.get(name, ImageBehaviour()) for name in names}
+        if event.undo_after is not None:
+            self._kept_images.setdefault(number, before)
+        for name, change in action.images.items():
+            self._set_image(name, before[name].changed(change))
+        return Undo()
+
+    def _set_image(self, name: str, behaviour: ImageBehaviour) -> None:
+        self._images[name] = behaviour
+        self._world.set_image(name, simulated_image(behaviour))
+
+    def _exit_container(self, event: Event, action: actions.ExitContainer) -> Undo:
+        wanted = action.target
+        place = wanted.slot if wanted.node is None else wanted.node
+        text = f"container {wanted.service}.{place} exits with {action.exit}"
+        for (node, task), container in self._scene.truth.containers.items():
+            if container.service != wanted.service:
+                continue
+            if container.slot == wanted.slot if wanted.node is None else node == wanted.node:
+                self._record(event, (node,), text)
+                self._world.exit_container(node, task, action.exit)
+                return Undo()
+        remark = f"no container {wanted.service}.{place} runs now: nothing exits"
+        self.warnings.append(f"line {event.line}: {remark}")
+        self._record(event, (), text, remark)
+        return Undo()
+
+
+class _Converse:
+    """Makes a docker command's conversation afresh for every try."""
+
+    __slots__ = ("_command",)
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+
+    def __call__(self) -> Conversation:
+        return converse(self._command)
