@@ -167,6 +167,8 @@ class Node:
     def check_invariants(self) -> None:
         """What must hold between steps, in every part."""
         assert not self._stepping, "checked within a step"
+        if self.manager is not None and not self._halted:
+            self.manager.check_invariants()
         if self.agent is not None:
             self.agent.check_invariants()
 
