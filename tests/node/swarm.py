@@ -92,7 +92,11 @@ class Swarm:
         self.trace: list[tuple[int, str, str, dict[str, Any]]] = []
         self.replies: dict[int, Any] = {}
         self.calls = 0
-        self.cut: set[tuple[str, str]] = set()
+        self._cut: dict[tuple[str, str], None] = {}
+        self._stuck: list[tuple[str, int, Send]] = []
+        """What was sent over a cut link, by whom and in which boot: a stream loses nothing."""
+        self._streams: dict[tuple[str, str, int], tuple[int, int]] = {}
+        """The boots of both ends of a stream: one that outlived an end is broken."""
         names = [f"m{n}" for n in range(1, managers + 1)]
         members = tuple(Member(n, name, name) for n, name in enumerate(names, 1))
         self.machines: dict[str, Machine] = {}
@@ -120,6 +124,7 @@ class Swarm:
 
     def crash(self, name: str, *, containers: bool = True) -> None:
         machine = self.machines[name]
+        self._streams = {key: ends for key, ends in self._streams.items() if key[0] != name}
         machine.node = None
         machine.timers.clear()
         machine.pending.clear()
@@ -129,6 +134,19 @@ class Swarm:
             for task, info in machine.containers.items():
                 if info.running:
                     machine.containers[task] = replace(info, running=False, exit_code=255)
+
+    def cut(self, one: str, other: str) -> None:
+        """Nothing passes between two machines; it waits, as TCP would have it."""
+        self._cut[one, other] = None
+
+    def heal(self) -> None:
+        """Everything passes again, what waited first."""
+        self._cut.clear()
+        stuck, self._stuck = self._stuck, []
+        for name, boots, send in stuck:
+            machine = self.machines[name]
+            if machine.node is not None and machine.boots == boots:
+                self._send(machine, send)
 
     def node(self, name: str) -> Node:
         node = self.machines[name].node
@@ -209,9 +227,16 @@ class Swarm:
     def _send(self, machine: Machine, send: Send) -> None:
         target = self.machines.get(send.target)
         way = (machine.name, send.target)
-        if target is None or way in self.cut or way[::-1] in self.cut:
+        if target is None:
             return
-        if target.node is None:
+        if way in self._cut or way[::-1] in self._cut:
+            self._stuck.append((machine.name, machine.boots, send))
+            return
+        stream, ends = (*way, send.channel), (machine.boots, target.boots)
+        broken = self._streams.get(stream, ends) != ends
+        self._streams[stream] = ends
+        if target.node is None or broken:
+            self._streams.pop(stream)
             self._at(LATENCY, machine.name, PeerLost(send.target, send.channel))
             return
         deliver = Deliver(machine.name, Identity(machine.name), send.frame)

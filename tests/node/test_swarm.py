@@ -156,11 +156,11 @@ def test_worker_that_comes_back_reports_its_lost_tasks_failed_with_255(swarm):
 def test_paused_network_of_a_worker_leaves_its_containers_running(swarm):
     deploy(swarm)
     for name in ("m1", "m2", "m3"):
-        swarm.cut.add(("w1", name))
+        swarm.cut("w1", name)
     swarm.run(40 * SECOND)
     assert node_states(swarm)["w1"] == NodeState.DOWN
     assert containers(swarm, "w1") == [True]
-    swarm.cut.clear()
+    swarm.heal()
     swarm.run(20 * SECOND)
     assert node_states(swarm)["w1"] == NodeState.READY
     assert True not in containers(swarm, "w1")
@@ -191,13 +191,13 @@ def test_crashed_leader_is_replaced_and_its_node_is_down_30_s_later(swarm):
 def test_leader_cut_off_steps_down_and_agents_follow_the_new_one(swarm):
     deploy(swarm)
     for name in ("m2", "m3", "w1", "w2"):
-        swarm.cut.add(("m1", name))
+        swarm.cut("m1", name)
     swarm.run(120 * SECOND)
     assert not swarm.node("m1").manager.is_leader
     states = node_states(swarm)
     assert states.pop("m1") == NodeState.DOWN
     assert set(states.values()) == {NodeState.READY}
-    swarm.cut.clear()
+    swarm.heal()
     swarm.run(60 * SECOND)
     assert set(node_states(swarm).values()) == {NodeState.READY}
     assert len(running(swarm)) == 5
