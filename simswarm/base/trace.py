@@ -71,10 +71,11 @@ class CommittedOnce:
 
     def repeats(self, kind: str, fields: tuple[tuple[str, Field], ...]) -> bool:
         """Whether this record was there before, from an earlier leader (or an earlier life)."""
-        if kind not in COMMITTED_KINDS:
+        if kind not in COMMITTED_KINDS or not fields:
             return False
-        index = fields[-1][1]
-        assert isinstance(index, int), "the last field is the index"
+        name, index = fields[-1]
+        if name != "index" or not isinstance(index, int):
+            return False
         record = (kind, fields)
         if index > self._index:
             self._index = index

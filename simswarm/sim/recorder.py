@@ -7,6 +7,7 @@ Invariants:
     I1. The kinds in `FULL_ONLY` are kept at level `full` alone; they never count in the trace
         digest, which is therefore the same at every level.
     I2. Observers see records in the order of the trace.
+    I3. What commits is in the trace once, however many leaders recorded it.
 
 Not here: the digest over the execution (`digest.py`), trace files (`scenario/bundle.py`).
 """
@@ -19,7 +20,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from simswarm.base.effects import Field
 from simswarm.base.time import Instant
-from simswarm.base.trace import TraceRecord
+from simswarm.base.trace import CommittedOnce, TraceRecord
 from simswarm.sim.kernel import SimEnvironment
 
 Level = Literal["normal", "full"]
@@ -54,12 +55,13 @@ class _Held(NamedTuple):
 class Recorder:
     """The trace of one world."""
 
-    __slots__ = ("_env", "_held", "_keeps_all", "origin", "records", "sinks")
+    __slots__ = ("_env", "_held", "_keeps_all", "_once", "origin", "records", "sinks")
 
     def __init__(self, env: SimEnvironment, level: Level, sinks: Sequence[RecordSink]) -> None:
         self._env = env
         self._keeps_all = level == "full"
         self._held: list[_Held] = []
+        self._once = CommittedOnce()
         self.origin: Instant | None = None
         """The kernel's time at t = 0; None until it is marked."""
         self.records: list[TraceRecord] = []
@@ -68,6 +70,8 @@ class Recorder:
     def record(self, node: str, kind: str, fields: Fields) -> None:
         """Add a record of this instant."""
         if not self._keeps_all and kind in FULL_ONLY:
+            return
+        if self._once.repeats(kind, fields):
             return
         if self.origin is None:
             self._held.append(_Held(self._env.now, node, kind, fields))
