@@ -21,7 +21,7 @@ from typing import Protocol
 
 from simswarm.base.effects import Field
 from simswarm.base.time import MILLISECOND, Duration, Instant
-from simswarm.base.trace import TraceRecord
+from simswarm.base.trace import CommittedOnce, TraceRecord
 from simswarm.live.traces import Applied, Observed
 from simswarm.store import Change
 
@@ -59,6 +59,7 @@ class LiveRecorder:
         self._queue: list[tuple[Instant, int, str, Observed | Applied]] = []
         self._sequence = 0
         self._held: list[tuple[Instant, str, Observed]] = []
+        self._once = CommittedOnce()
 
     def add(self, node: str, entry: Observed | Applied) -> None:
         """Something from a node's trace."""
@@ -85,6 +86,8 @@ class LiveRecorder:
         if isinstance(entry, Applied):
             for sink in self.applied:
                 sink(node, entry.changes, entry.index)
+        elif self._once.repeats(entry.kind, entry.fields):
+            return  # two leaders recorded it
         elif self.origin is None:
             self._held.append((now, node, entry))
         else:
