@@ -317,9 +317,8 @@ class Clerk(FakeNode):
     """Answers a call, if its name is `now`."""
 
     def react(self, given):
-        if isinstance(given, Call):
-            if self.config.name == "now":
-                self.out.reply(given.id, codec.encode(Removed("x")))
+        if isinstance(given, Call) and self.config.name == "now":
+            self.out.reply(given.id, codec.encode(Removed("x")))
 
 
 def clerks():
