@@ -70,11 +70,17 @@ class CancelCall(Value, frozen=True, tag="cancel"):
     id: int
 
 
+class UseImages(Value, frozen=True, tag="images"):
+    """Which images of the engine stand in for those that services name, from now on."""
+
+    images: tuple[tuple[str, str], ...]
+
+
 class Stop(Value, frozen=True, tag="stop"):
     """Stop in good order."""
 
 
-Order = Start | Moved | Links | ClientCall | CancelCall | Stop
+Order = Start | Moved | Links | ClientCall | CancelCall | UseImages | Stop
 
 
 class Listening(Value, frozen=True, tag="listening"):

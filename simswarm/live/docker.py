@@ -107,6 +107,10 @@ class DockerEngine:
         self._stream = _EventStream(self._client, selection(self._swarm, self._node))
         self._stream.begin(asyncio.get_running_loop(), self._on_event)
 
+    def use_images(self, images: Mapping[str, str]) -> None:
+        """Which images stand in for those that services name, from now on."""
+        self._images = dict(images)
+
     async def close(self) -> None:
         """Stop listening; containers stay as they are."""
         if self._stream is not None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from simswarm.base.engine import (
@@ -76,6 +77,10 @@ class Engine(Protocol):
 
     async def open(self, listener: EngineListener) -> None:
         """Reach the engine and begin to listen to it."""
+        ...
+
+    def use_images(self, images: Mapping[str, str]) -> None:
+        """Which images stand in for those that services name, from now on."""
         ...
 
     async def run(self, command: EngineCommand) -> Outcome:

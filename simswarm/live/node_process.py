@@ -41,6 +41,7 @@ from simswarm.live.control import (
     Report,
     Start,
     Stop,
+    UseImages,
     line,
     read_config,
     read_order,
@@ -80,10 +81,11 @@ class NodeProcess:
         self._place: Place = ("", 0)
         self._server: asyncio.Server | None = None
         self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._engine = _engine(config)
         world = World(
             clock=self._clock,
             entropy=SystemEntropy(),
-            engine=_engine(config),
+            engine=self._engine,
             folder=Path(config.folder) / DISK_FOLDER,
         )
         self._driver = Driver(config.node, world, self, Node.boot)
@@ -221,6 +223,8 @@ class NodeProcess:
                         del self._calls[call]
                         self._driver.cancel_call(call)
                         break
+            case UseImages(images):
+                self._engine.use_images(dict(images))
             case Stop():
                 self._stop()
 

@@ -89,6 +89,9 @@ class ScriptedEngine:
             if container.end is not None:
                 container.end.cancel()
 
+    def use_images(self, images: Mapping[str, str]) -> None:
+        """Nothing needs standing in for."""
+
     async def run(self, command: EngineCommand) -> Outcome:
         """Perform one command, taking its time."""
         match command:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from simswarm.base.effects import Field
@@ -41,6 +41,7 @@ from simswarm.live.control import (
     Report,
     Start,
     Stop,
+    UseImages,
 )
 from simswarm.live.driver import subject_fields
 from simswarm.live.engine import Subject
@@ -215,6 +216,18 @@ class LiveWorld:
 
     def _fault(self, name: str, kind: str, **fields: Field) -> None:
         self.observe(name, kind, targets=(name,), **fields)
+
+    def set_image(self, name: str, behaviour: object) -> None:
+        """Real images behave as they do: this has no effect."""
+
+    def use_profile(self, profile: object) -> None:
+        """The network is this machine's: this has no effect."""
+
+    def use_images(self, images: Mapping[str, str]) -> None:
+        """Let other images stand in for those that services name, in all nodes."""
+        self.images = dict(images)
+        for host in self.hosts.values():
+            host.tell(UseImages(tuple(sorted(images.items()))))
 
     async def _kill_containers(self, name: str) -> None:
         work = self._loop.run_in_executor(None, _kill_containers, self.record.label, name)
@@ -423,6 +436,21 @@ class LiveWorld:
         """Everything observed so far."""
         return self.recorder.records
 
+    @property
+    def digest(self) -> str:
+        """Live runs don't repeat themselves: they have no digest."""
+        return ""
+
+    @property
+    def steps(self) -> int:
+        """Not counted."""
+        return 0
+
+    @property
+    def checkpoints(self) -> list[object]:
+        """None, without a digest."""
+        return []
+
     def observe(self, node: str, kind: str, **fields: Field) -> None:
         """A record of the supervisor's own, of this moment."""
         self.recorder.record(self._real(), node, kind, tuple(fields.items()))
@@ -464,6 +492,8 @@ class LiveWorld:
             code = host.ended()
             if code is not None:
                 reason = self._reasons.pop(host.name, f"process ended with {code}")
+                if self.recorder.origin is None:
+                    raise Unavailable(f"{host.name} did not start: {reason}\n{host.log_tail()}")
                 self._fault(host.name, "process.crash", lose="nothing", reason=reason)
                 self._lost(host)
 
