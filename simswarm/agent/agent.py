@@ -137,7 +137,9 @@ class Agent:
 
     def describe(self, description: NodeDescription) -> None:
         """The node describes itself otherwise now: the managers must learn it."""
-        self.session.restart(description)
+        if not self._stopped:
+            self.session.restart(description)
+            self.finish()
 
     def shutdown(self) -> None:
         """Do nothing any more; containers stay as they are."""

@@ -152,10 +152,6 @@ class Session:
             self._end()
             self._wait()
 
-    def use_manager(self, local: Address | None) -> None:
-        """This node has (or no longer has) a manager of its own; counts from the next session."""
-        self._local = local
-
     def close(self, reason: str) -> None:
         """Something failed: give the session up and build another after the back-off."""
         if self.phase is Phase.WAITING:

@@ -28,7 +28,7 @@ from simswarm.base.records import frame_file
 from simswarm.base.time import SECOND
 from simswarm.base.values import replace
 from simswarm.model.config import NodeConfig
-from simswarm.model.objects import ContainerStatus, Node, TaskStatus
+from simswarm.model.objects import ContainerStatus, Node, NodeDescription, TaskStatus
 from simswarm.model.specs import NodeRole, NodeSpec
 from simswarm.model.taskstate import TaskState as S
 from simswarm.wire.dispatcher import (
@@ -380,6 +380,16 @@ def test_managers_that_are_not_listed_are_forgotten():
     rig.hear(SessionMessage("s1", node, (("m2", 10), ("m3", 10))))
     assert [name for name, _ in rig.agent._remotes.weights] == ["m2", "m3"]
     assert rig.agent.node == node
+
+
+def test_changed_description_is_registered_with_a_new_session():
+    rig = Rig().ready()
+    rig.agent.describe(NodeDescription("w1", engine_version="24.0"))
+    rig.step()
+    rig.agent.timer(next(key for key in rig.timers if key.name == "session"))
+    rig.step()
+    (opened,) = rig.take(OpenSession)
+    assert (opened.session_id, opened.description.engine_version) == ("s1", "24.0")
 
 
 def test_tasks_go_on_without_any_manager():
