@@ -54,7 +54,7 @@ def on_heartbeat(raft: Raft, message: LeaderHeartbeat) -> None:
     if message.commit > raft.log.last_index:
         # The leader had our acknowledgement: entries that were durable here are lost.
         raft.contradiction = (
-            f"raft: the leader knows entry {message.commit} to be here, "
+            f"the leader knows entry {message.commit} to be here, "
             f"but the log ends at {raft.log.last_index}"
         )
         return
@@ -92,7 +92,7 @@ def _refuse(raft: Raft, message: AppendEntries) -> None:
             raft.ignored += 1
             return
         raft.contradiction = (
-            f"raft: the leader has term {message.previous_term} at index {log.committed}, "
+            f"the leader has term {message.previous_term} at index {log.committed}, "
             f"which is committed here with term {log.term_at(log.committed)}"
         )
         return

@@ -37,16 +37,16 @@ class Log:
         """`entries` come from the disk: all of them are durable.
 
         Raises:
-            StorageCorrupt: a gap in the indexes, or a term that falls.
+            StorageCorrupt: a gap in the indexes, a term that falls, or an end before what was
+                known to be committed.
         """
         self._entries = list(entries)
         _check_order(self._entries)
         last = len(self._entries)
-        if applied > last:
-            raise StorageCorrupt(f"log ends at {last}, but {applied} was applied")
-        # A torn write may have kept a commit index and lost entries next to it; nobody was told
-        # that these were here, so the others still have them.
-        self.committed: Index = max(applied, min(committed, last))
+        if max(committed, applied) > last:
+            needed = max(committed, applied)
+            raise StorageCorrupt(f"the log ends at {last}, but {needed} was committed in it")
+        self.committed: Index = max(applied, committed)
         self.applied: Index = applied
         self.persisted: Index = last
         self.handed: Index = last

@@ -8,7 +8,7 @@ The owner's loop, after every call:
 
     while node.has_ready():
         ready = node.ready()
-        …write ready.hard_state, then ready.entries; send ready.messages; apply ready.committed…
+        …write ready.entries, then .hard_state; send ready.messages; apply .committed…
 
 and `persisted(entries[-1].term, entries[-1].index)` for each batch with entries, in the order of
 the batches, when its write has ended.

@@ -1,7 +1,8 @@
 """What leaves a Raft node: one batch of work for its owner, and read-only views of it.
 
-The owner takes a `Ready` and, in this order: writes `hard_state` and then `entries` (one write;
-an entry at index i replaces everything stored from i on), sends `messages`, applies `committed`.
+The owner takes a `Ready` and, in this order: writes `entries` and after them `hard_state` (one
+write; an entry at index i replaces everything stored from i on), sends `messages`, applies
+`committed`.
 It goes on taking until `has_ready()` is false, and calls `persisted` when the write has ended.
 
 Invariants:
@@ -47,9 +48,10 @@ class Ready(Value, frozen=True):
     """One batch of work."""
 
     hard_state: HardState | None
-    """To write; None if unchanged. A higher commit index alone is no reason to write."""
+    """To write, after `entries`: a write cut short by a crash must not leave a commit index without
+    its entries. None if unchanged; a higher commit index alone is no reason to write."""
     entries: tuple[Entry, ...]
-    """To write, after `hard_state`; they replace what is stored from the first one's index on."""
+    """To write; they replace what is stored from the first one's index on."""
     messages: tuple[Outgoing, ...]
     committed: tuple[Entry, ...]
     """To apply, in order; those with empty data are no-ops."""

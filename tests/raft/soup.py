@@ -105,13 +105,18 @@ class Soup:
             self.after(host)
 
     def crash(self, number: int) -> None:
-        """Unsynced writes are lost, but any number of the oldest may have reached the disk."""
+        """Unsynced writes are lost, but any number of the oldest may have reached the disk, and of
+        the next one the beginning: entries stand before the hard state."""
         host = self.pick(number)
         if host.node is None:
             return
-        for _ in range(number // len(self.hosts) % (len(host.writes) + 1)):
+        rest = number // len(self.hosts)
+        for _ in range(rest % (len(host.writes) + 1)):
             write = host.writes.popleft()
             host.image.write(write.hard_state, write.entries)
+        if host.writes:
+            torn = host.writes[0]
+            host.image.write(None, torn.entries[: rest % (len(torn.entries) + 1)])
         host.node = None
         host.writes.clear()
         host.held.clear()
