@@ -26,7 +26,7 @@ Not here: what loops do, Raft, the agent half of the same node.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from simswarm.base.effects import (
     Address,
@@ -76,6 +76,8 @@ from simswarm.wire.join import JoinRequest
 
 MANAGER_WEIGHT = 10
 """Every manager's weight in what agents are told. Source: swarmkit remotes/remotes.go."""
+
+_FOR_LEADER = (*get_args(FromAgent), JoinRequest)
 
 
 class Manager:
@@ -305,7 +307,7 @@ class Manager:
             inner = codec.decode(message.frame)
         except RemoteProtocolError:
             return
-        if isinstance(inner, FromAgent | JoinRequest):
+        if isinstance(inner, _FOR_LEADER):
             self._lead(Route(message.origin, source), message.identity, inner)
 
     def _lead(self, route: Route, identity: Identity, message: FromAgent | JoinRequest) -> None:

@@ -72,6 +72,7 @@ SILENT_TICKS_LIMIT = 3
 """A member that was silent for longer counts as unreachable.
 Source: swarmkit manager/state/raft/transport/peer.go: a heartbeat a tick, and 2 s to deliver it."""
 _PROPOSALS_PER_TERM = 1 << 32
+_BEATS = (LeaderHeartbeat, LeaderHeartbeatReply)
 
 
 class LeadershipOwner(Protocol):
@@ -332,7 +333,7 @@ class Replica:
 
     def _send(self, outgoing: Outgoing) -> None:
         message = outgoing.message
-        beats = isinstance(message, LeaderHeartbeat | LeaderHeartbeatReply)
+        beats = isinstance(message, _BEATS)
         self._out.send(
             self._members[message.target].address,
             message,
@@ -367,7 +368,8 @@ class Replica:
 
     def _apply(self, committed: Sequence[Entry]) -> None:
         last = committed[-1]
-        self._out.observe("raft.commit", index=last.index, term=last.term)
+        if self._role is Role.LEADER:
+            self._out.observe("raft.commit", index=last.index, term=last.term)
         for entry in committed:
             own = self._under_way
             if own is not None and (own.term, own.index) == (entry.term, entry.index):
