@@ -82,7 +82,7 @@ class Run:
         self.digest: str = result["digest"]
         self.records: Sequence[TraceRecord] = playing.world.trace
         self.judgements: Sequence[Judgement] = playing.judgements
-        self.invariants: Sequence[Invariant] = playing.stage.monitor.invariants
+        self.invariants: Sequence[Invariant] = playing.invariants
         self.checkpoints = playing.world.checkpoints
         self.views: Sequence[Json] = playing.views
         self.resolved = playing.stage.actions.resolved
@@ -114,12 +114,14 @@ class Playing:
         until: Duration | None = None,
         views: bool = False,
         record_steps: tuple[int, int] | None = None,
+        world: World | None = None,
     ) -> None:
-        """`views`: keep summaries of state for seeking; `record_steps`: steps to keep in words."""
+        """`views`: keep summaries of state for seeking; `record_steps`: steps to keep in words;
+        `world`: play on this one instead of a simulated one of its own."""
         self.scenario = scenario
         self.seed = scenario.seed if seed is None else seed
         self.until = scenario.until if until is None else until
-        self.world: World = build_world(scenario, self.seed, record_steps)
+        self.world: World = world or build_world(scenario, self.seed, record_steps)
         self.stage = Stage(self.world, scenario, self.seed)
         self.end: Instant = 0
         """How far the run has come."""
@@ -173,6 +175,11 @@ class Playing:
             self.advance(min(target, self.end + SLICE))
 
     @property
+    def invariants(self) -> Sequence[Invariant]:
+        """What is watched all the time."""
+        return self.stage.monitor.invariants
+
+    @property
     def known_end(self) -> Instant:
         """The end as far as it is known now."""
         if self.until is not None:
@@ -205,7 +212,7 @@ class Playing:
 
     def _result(self) -> Json:
         stage, world = self.stage, self.world
-        scene, invariants = stage.scene, stage.monitor.invariants
+        scene, invariants = stage.scene, self.invariants
         elapsed = time.perf_counter() - self._begun
         return {
             "simswarm": __version__,
