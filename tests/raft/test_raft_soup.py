@@ -41,3 +41,12 @@ def test_stirring_elects_commits_and_crashes_enough_to_mean_something():
         if len([1 for term, at in soup.observer.entries if at == index]) > 1
     ]
     assert len(replaced) > 80
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hundred", range(10, 30))
+def test_thousands_of_stirred_groups_are_safe_and_agree(hundred):
+    for seed in range(100 * hundred, 100 * hundred + 100):
+        soup = stir(seed)
+        soup.calm(rounds=250)
+        soup.check_agreement()
