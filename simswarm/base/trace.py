@@ -67,7 +67,7 @@ class CommittedOnce:
 
     def __init__(self) -> None:
         self._index = 0
-        self._seen: list[tuple[str, tuple[tuple[str, Field], ...]]] = []
+        self._seen: dict[tuple[str, tuple[tuple[str, Field], ...]], None] = {}
 
     def repeats(self, kind: str, fields: tuple[tuple[str, Field], ...]) -> bool:
         """Whether this record was there before, from an earlier leader (or an earlier life)."""
@@ -79,9 +79,9 @@ class CommittedOnce:
         record = (kind, fields)
         if index > self._index:
             self._index = index
-            self._seen = [record]
+            self._seen = {record: None}
             return False
         if index < self._index or record in self._seen:
             return True
-        self._seen.append(record)
+        self._seen[record] = None
         return False

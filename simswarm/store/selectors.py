@@ -62,11 +62,19 @@ class ByDesiredState(Value, frozen=True):
 Selector = All | ByName | BySpecName | ByService | ByNode | BySlot | ByState | ByDesiredState
 ALL = All()
 
-IndexKey = tuple[str, Hashable]
+IndexValue = Hashable
+
+INDEXES: dict[type[StoredObject], tuple[str, ...]] = {
+    Task: ("service", "node", "slot", "state", "desired"),
+    Node: ("name", "spec name"),
+    Service: ("name",),
+    Cluster: ("name",),
+}
+"""The indexes of each kind; `index_values` gives their values in this order."""
 
 
-def index_key(selector: Selector) -> IndexKey | None:
-    """The index entry that answers a selector; None for `All`."""
+def index_of(selector: Selector) -> tuple[str, IndexValue] | None:
+    """The index and the value in it that answer a selector; None for `All`."""
     match selector:
         case ByName(name):
             return "name", name.lower()
@@ -86,18 +94,32 @@ def index_key(selector: Selector) -> IndexKey | None:
             return None
 
 
-def index_keys(item: StoredObject) -> tuple[IndexKey, ...]:
-    """All index entries under which an object is found."""
+def index_values(item: StoredObject) -> tuple[IndexValue, ...]:
+    """Under which value an object stands in each index of its kind.
+
+    States stand as plain numbers: an `IntEnum` hashes by its name, in Python code.
+    """
     if isinstance(item, Task):
+        service_id = item.service_id
         return (
-            ("service", item.service_id),
-            ("node", item.node_id),
-            ("slot", (item.service_id, item.slot)),
-            ("state", int(item.status.state)),
-            ("desired", int(item.desired_state)),
+            service_id,
+            item.node_id,
+            (service_id, item.slot),
+            int(item.status.state),
+            int(item.desired_state),
         )
     if isinstance(item, Node):
-        return (("name", item.name.lower()), ("spec name", item.spec.name))
+        return item.name.lower(), item.spec.name
     if isinstance(item, Service | Cluster):
-        return (("name", item.spec.name.lower()),)
+        return (item.spec.name.lower(),)
     raise AssertionError(f"unknown kind of object: {type(item).__name__}")
+
+
+def is_found_by(item: StoredObject, selector: Selector) -> bool:
+    """Whether a selector names this object."""
+    wanted = index_of(selector)
+    if wanted is None:
+        return True
+    index, value = wanted
+    names = INDEXES[type(item)]
+    return index in names and index_values(item)[names.index(index)] == value

@@ -3,7 +3,7 @@
 Invariants:
     I1. Iteration is in lexical order of object ids (memdb's radix order), never set or hash order.
     I2. A captured table never changes: the next write copies it first.
-    I3. An object is found under exactly the keys that `index_keys` gives for it.
+    I3. An object stands in each index under exactly the value that `index_values` gives for it.
 
 Source: swarmkit manager/state/store/memory.go (its tables are memdb radix trees).
 """
@@ -15,7 +15,14 @@ from typing import Generic, Protocol, TypeVar, cast
 
 from simswarm.model.objects import Cluster, Node, Service, StoredObject, Task
 from simswarm.store.changes import KindName
-from simswarm.store.selectors import ALL, IndexKey, Selector, index_key, index_keys
+from simswarm.store.selectors import (
+    ALL,
+    INDEXES,
+    IndexValue,
+    Selector,
+    index_of,
+    index_values,
+)
 
 T = TypeVar("T", bound=StoredObject)
 
@@ -42,14 +49,19 @@ class View(Protocol):
         ...
 
 
+_Index = dict[IndexValue, dict[str, None]]
+"""Ids by value."""
+
+
 class Table(Generic[T]):
     """All objects of one kind."""
 
-    __slots__ = ("_index", "_rows", "_shared")
+    __slots__ = ("_indexes", "_rows", "_shared")
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[StoredObject]) -> None:
         self._rows: dict[str, T] = {}
-        self._index: dict[IndexKey, dict[str, None]] = {}
+        self._indexes: dict[str, _Index] = {name: {} for name in INDEXES[kind]}
+        """In the order of `INDEXES`."""
         self._shared = False
 
     def __len__(self) -> int:
@@ -61,8 +73,12 @@ class Table(Generic[T]):
 
     def ids(self, selector: Selector) -> Iterator[str]:
         """Ids that a selector names, in no particular order."""
-        key = index_key(selector)
-        return iter(self._rows if key is None else self._index.get(key, ()))
+        wanted = index_of(selector)
+        if wanted is None:
+            return iter(self._rows)
+        name, value = wanted
+        index = self._indexes.get(name)
+        return iter(() if index is None else index.get(value, ()))
 
     def find(self, selector: Selector) -> list[T]:
         """The objects that a selector names, in order of id."""
@@ -72,16 +88,20 @@ class Table(Generic[T]):
     def put(self, item: T) -> T | None:
         """Store an object and return the one it replaces."""
         self._own()
-        old = self._rows.get(item.id)
-        keys = index_keys(item)
+        id = item.id
+        old = self._rows.get(id)
+        values = index_values(item)
         if old is None:
-            for key in keys:
-                self._index.setdefault(key, {})[item.id] = None
+            for index, value in zip(self._indexes.values(), values, strict=True):
+                index.setdefault(value, {})[id] = None
         else:
-            old_keys = index_keys(old)
-            if old_keys != keys:
-                self._reindex(item.id, old_keys, keys)
-        self._rows[item.id] = item
+            before = index_values(old)
+            if before != values:
+                for index, was, value in zip(self._indexes.values(), before, values, strict=True):
+                    if was != value:
+                        _take_out(index, was, id)
+                        index.setdefault(value, {})[id] = None
+        self._rows[id] = item
         return old
 
     def remove(self, id: str) -> T | None:
@@ -89,7 +109,8 @@ class Table(Generic[T]):
         self._own()
         old = self._rows.pop(id, None)
         if old is not None:
-            self._reindex(id, index_keys(old), ())
+            for index, value in zip(self._indexes.values(), index_values(old), strict=True):
+                _take_out(index, value, id)
         return old
 
     def capture(self) -> Mapping[str, T]:
@@ -99,28 +120,24 @@ class Table(Generic[T]):
 
     def check_invariants(self) -> None:
         """I3, in both directions. As long as the table: for tests."""
-        expected: dict[IndexKey, dict[str, None]] = {}
+        expected: dict[str, _Index] = {name: {} for name in self._indexes}
         for id, item in self._rows.items():
             assert id == item.id
-            for key in index_keys(item):
-                expected.setdefault(key, {})[id] = None
-        assert expected == self._index
+            for name, value in zip(self._indexes, index_values(item), strict=True):
+                expected[name].setdefault(value, {})[id] = None
+        assert expected == self._indexes
 
     def _own(self) -> None:
         if self._shared:
             self._rows = dict(self._rows)
             self._shared = False
 
-    def _reindex(self, id: str, old: tuple[IndexKey, ...], new: tuple[IndexKey, ...]) -> None:
-        for key in old:
-            if key not in new:
-                entry = self._index[key]
-                del entry[id]
-                if not entry:
-                    del self._index[key]
-        for key in new:
-            if key not in old:
-                self._index.setdefault(key, {})[id] = None
+
+def _take_out(index: _Index, value: IndexValue, id: str) -> None:
+    entry = index[value]
+    del entry[id]
+    if not entry:
+        del index[value]
 
 
 class Tables:
@@ -129,7 +146,9 @@ class Tables:
     __slots__ = ("_tables",)
 
     def __init__(self) -> None:
-        self._tables: dict[type, Table[StoredObject]] = {kind: Table() for kind in KINDS.values()}
+        self._tables: dict[type, Table[StoredObject]] = {
+            kind: Table(kind) for kind in KINDS.values()
+        }
 
     def table(self, kind: type[T]) -> Table[T]:
         """The table of a kind."""

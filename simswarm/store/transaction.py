@@ -17,7 +17,7 @@ from simswarm.base.time import Now
 from simswarm.base.values import replace
 from simswarm.model.objects import Cluster, Meta, Service, StoredObject
 from simswarm.store.changes import ObjectChange, Put, Remove
-from simswarm.store.selectors import ALL, ByName, Selector, index_key, index_keys
+from simswarm.store.selectors import ALL, ByName, Selector, is_found_by
 from simswarm.store.tables import KIND_NAMES, T, Tables
 
 
@@ -51,10 +51,9 @@ class Tx:
         overlay = self._overlay.get(kind)
         if not overlay:
             return self._tables.find(kind, selector)
-        key = index_key(selector)
         ids = {id: None for id in self._tables.table(kind).ids(selector) if id not in overlay}
         for id, item in overlay.items():
-            if item is not None and (key is None or key in index_keys(item)):
+            if item is not None and is_found_by(item, selector):
                 ids[id] = None
         found = [self.get(kind, id) for id in sorted(ids)]
         return [item for item in found if item is not None]
