@@ -45,8 +45,8 @@ class SimEnvironment(Environment):
 
     def __init__(self, initial_time: Instant = 0) -> None:
         super().__init__(initial_time)
-        self._next = self._eid.__next__
         self._queue = []
+        self._sequence = 0
 
     @property
     def now(self) -> Instant:
@@ -58,18 +58,21 @@ class SimEnvironment(Environment):
     ) -> None:
         """Call `function(argument)` at an instant that is not in the past."""
         assert at >= self._now, "the past can't be changed"
-        heappush(self._queue, (at, NORMAL, self._next(), function, argument))
+        self._sequence = sequence = self._sequence + 1
+        heappush(self._queue, (at, NORMAL, sequence, function, argument))
 
     def call_in(
         self, delay: Duration, function: Callable[[Argument], object], argument: Argument
     ) -> None:
         """Call `function(argument)` after a delay of at least 0."""
         assert delay >= 0, "the past can't be changed"
-        heappush(self._queue, (self._now + delay, NORMAL, self._next(), function, argument))
+        self._sequence = sequence = self._sequence + 1
+        heappush(self._queue, (self._now + delay, NORMAL, sequence, function, argument))
 
     def schedule(self, event: Event, priority: EventPriority = NORMAL, delay: float = 0) -> None:
         """Schedule a SimPy event with a priority and a delay."""
-        entry: Any = (self._now + delay, priority, self._next(), self._fire, event)
+        self._sequence = sequence = self._sequence + 1
+        entry: Any = (self._now + delay, priority, sequence, self._fire, event)
         heappush(self._queue, entry)
 
     def peek(self) -> float:
