@@ -24,7 +24,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 import cel
 
 from simswarm.base.values import Value
-from simswarm.scenario.forms import Read, describe, wrong
+from simswarm.scenario.forms import Read, describe, shorten, wrong
 
 LONGEST = 4_000
 _TOKEN = re.compile(
@@ -222,17 +222,21 @@ def _compile_whole(source: str) -> None:
         lines = source.split("\n")
         line = min(int(found[1]), len(lines)) - 1
         offset = sum(len(text) + 1 for text in lines[:line]) + int(found[2]) - 1
-        message = found[3].removeprefix("Syntax error: ").partition(" expecting ")[0]
+        message = _syntax(found[3])
         hint = ""
         if re.search(r"(?<![=!<>])=(?!=)", source):
             hint = "equality is written =="
         elif re.search(r"\b(and|or|not)\b", source):
             hint = "and, or, not are written &&, ||, !"
-        if "<EOF>" in message:
-            message = "the expression ends too early"
-        if len(message) > 90:
-            message = message[:87] + "…"
         raise wrong("E140", message, hint, offset=min(offset, len(source))) from None
+
+
+def _syntax(text: str) -> str:
+    """The parser's complaint in plain words."""
+    if "<EOF>" in text.partition(" expecting ")[0]:
+        return "the expression ends too early"
+    found = re.search(r"(?:input|error at:) '(.*?)'(?: expecting|$)", text)
+    return f"unexpected '{shorten(found[1])}'" if found else "this is no CEL expression"
 
 
 def _tokens(source: str) -> list[Token]:

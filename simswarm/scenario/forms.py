@@ -13,7 +13,7 @@ Not here: where an error stands in the file (`positions.py`), its code's meaning
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import (
@@ -36,10 +36,24 @@ def wrong(code: str, message: str, hint: str = "", **place: Any) -> PydanticCust
         code: One of `codes.CODES`.
         message: What is wrong, without a full stop.
         hint: What to do about it.
-        place: `key` names a key of the mapping at hand; `offset` and `length` a part of the text.
+        place: `key` names a key of the mapping at hand; `offset` and `length` a part of the text;
+            `item` the path of an element of the list.
     """
     # pydantic fills a template; our texts may hold braces, so they go in as a value
     return PydanticCustomError(code, "{message}", {"message": message, "hint": hint, **place})
+
+
+def each(read: Callable[[object], T], values: Sequence[object]) -> tuple[T, ...]:
+    """Read every element of a list; a refusal points at the element."""
+    found: list[T] = []
+    for index, value in enumerate(values):
+        try:
+            found.append(read(value))
+        except PydanticCustomError as error:
+            context = dict(error.context or {})
+            item = (index, *context.pop("item", ()))
+            raise wrong(error.type, **context, item=item) from None
+    return tuple(found)
 
 
 class Read:

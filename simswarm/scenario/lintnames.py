@@ -20,7 +20,7 @@ from simswarm.dockercli.commands import (
 )
 from simswarm.scenario.errors import Problem, did_you_mean
 from simswarm.scenario.model import actions
-from simswarm.scenario.names import Names, names_of
+from simswarm.scenario.names import names_of
 from simswarm.scenario.positions import Path
 from simswarm.scenario.reading import Reading
 from simswarm.scenario.targets import Labelled, Named, Random, Running, Target
@@ -40,22 +40,14 @@ def name_lints(reading: Reading) -> Iterator[Problem]:
     names = names_of(reading.scenario)
     known = {"node": names.nodes, "service": names.services, "zone": names.zones}
     for use in _uses(reading):
-        if use.name in known[use.kind] or (use.kind == "service" and reading.stack_errors):
+        if use.name in known[use.kind] or (use.kind == "service" and reading.is_incomplete):
             continue
         place = reading.document.place(use.path, key=True)
         if not use.is_key:
             place = reading.within(use.path, use.name)
         message = f"there is no {use.kind} '{use.name}'"
-        hint = did_you_mean(use.name, known[use.kind]) or _there_are(use.kind, names)
+        hint = did_you_mean(use.name, known[use.kind]) or names.listed(use.kind)
         yield reading.document.problem("W204", message, place, hint, "warning")
-
-
-def _there_are(kind: str, names: Names) -> str:
-    known = {"node": names.nodes, "service": names.services, "zone": names.zones}[kind]
-    if not known:
-        return f"there are no {kind}s"
-    listed = ", ".join(known[:6]) + (", …" if len(known) > 6 else "")
-    return f"{kind}s: {listed}"
 
 
 def _uses(reading: Reading) -> Iterator[Use]:

@@ -156,7 +156,7 @@ def _unpinned(stack: ReadStack, spec: ServiceSpec) -> Problem:
     image = spec.task.container.image
     place = stack.document.place(stack.path(spec.name, "image"))
     message = f"'{image}' is whatever is newest"
-    hint = "name a version: " + image.removesuffix(":latest") + ":1.2"
+    hint = f"name a version: {image.removesuffix(':latest')}:1.2"
     return stack.document.problem("W211", message, place, hint, "warning")
 
 

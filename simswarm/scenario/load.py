@@ -27,7 +27,7 @@ from simswarm.scenario.positions import Document, Path
 from simswarm.scenario.reading import Reading
 from simswarm.scenario.references import wrong_references
 from simswarm.scenario.settings import BadPath, assign
-from simswarm.scenario.shape import known_extensions, normalised
+from simswarm.scenario.shape import known_extensions, normalised, without_wrong_parts
 from simswarm.scenario.stacks import StackReader
 from simswarm.scenario.supported import unsupported
 from simswarm.scenario.translate import Translator
@@ -101,9 +101,12 @@ class _Loading:
         if self._problems:
             return None, self._problems
         reading = self._scenario(data)
-        if reading is not None:
-            self._problems += wrong_references(reading)
-            self._problems += self._wrong_grid(reading)
+        if reading is None:
+            return None, self._problems
+        self._problems += wrong_references(reading)
+        if reading.is_patched:
+            return None, self._problems
+        self._problems += self._wrong_grid(reading)
         return reading, self._problems
 
     def _report(self, code: str, message: str, path: Path, hint: str = "") -> None:
@@ -133,9 +136,19 @@ class _Loading:
         except ValidationError as error:
             translator = Translator(self._document, (), Scenario, shaped)
             self._problems += translator.problems(error)
-            return None
+            return self._patched(shaped, error, stacks)
         self._mark_origins(scenario, stacks.uses_networks)
         return Reading(scenario, self._document, data, tuple(stacks.read))
+
+    def _patched(
+        self, shaped: dict[str, Any], error: ValidationError, stacks: StackReader
+    ) -> Reading | None:
+        """What is left when the parts with errors are taken out, if that says anything."""
+        try:
+            scenario = Scenario.model_validate(without_wrong_parts(shaped, error))
+        except ValidationError:
+            return None
+        return Reading(scenario, self._document, shaped, tuple(stacks.read), is_patched=True)
 
     def _mark_origins(self, scenario: Scenario, uses_networks: bool) -> None:
         file = self._document.file
@@ -177,8 +190,10 @@ class _Loading:
         if not wrong:
             return []
         first = wrong[0]
-        code = "E170" if first.code == "E101" else first.code
-        place = self._document.place(where)
+        # a key that isn't there is the path's fault, anything else the value's
+        is_key = first.code == "E101"
+        code = "E170" if is_key else first.code
+        place = self._document.place(where[:3] if is_key else where, key=is_key)
         return [self._document.problem(code, f"{path}: {first.message}", place, first.hint)]
 
 

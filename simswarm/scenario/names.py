@@ -24,6 +24,13 @@ class Names(NamedTuple):
     services: tuple[str, ...]
     zones: tuple[str, ...]
 
+    def listed(self, kind: str) -> str:
+        """A hint that says which names of a kind there are."""
+        known = {"node": self.nodes, "service": self.services, "zone": self.zones}[kind]
+        if not known:
+            return f"there are no {kind}s"
+        return f"{kind}s: " + ", ".join(known[:6]) + (", …" if len(known) > 6 else "")
+
 
 def names_of(scenario: Scenario) -> Names:
     """The names that a scenario can use."""

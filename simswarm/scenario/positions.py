@@ -251,11 +251,7 @@ class _Builder:
         self._check_tag(node)
         if node.style or node.tag == _STRING_TAG:
             return text
-        if text in _WORDS:
-            return _WORDS[text]
-        if _INTEGER.fullmatch(text):
-            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-        return Real(text) if _REAL.fullmatch(text) else text
+        return plain_scalar(text)
 
     def _check_tag(self, node: Node) -> None:
         tag = str(node.tag or "")
@@ -269,6 +265,15 @@ class _Builder:
     def _fatal(self, node: Node, message: str) -> ScenarioErrors:
         self._report(node, "E005", message)
         return ScenarioErrors(self.problems)
+
+
+def plain_scalar(text: str) -> Any:
+    """What a scalar without quotes means."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    return Real(text) if _REAL.fullmatch(text) else text
 
 
 def _compose(text: str, document: Document) -> Node | None:
@@ -312,12 +317,12 @@ def _syntax_problem(error: MarkedYAMLError, document: Document) -> Problem:
     message = " ".join(str(error.problem or error.context or "this can't be read as YAML").split())
     message = message.replace("but found another document", "expected a single document")
     hint = ""
-    if "cannot start any token" in message or "alias" in message or "tag" in message:
-        hint = _QUOTE_HINT
-    elif "\\t" in message:
+    if "\\t" in message:
         hint = "indent with spaces, not with tabs"
+    elif "cannot start any token" in message or "alias" in message or "tag" in message:
+        hint = _QUOTE_HINT
     elif "mapping values are not allowed" in message:
-        hint = "a text with ': ' in it needs quotes"
+        hint = "look at the indentation; a text with ': ' in it needs quotes"
     elif message.startswith("expected <block end>"):
         hint = "look at the indentation, and for a bracket or quote that isn't closed"
     return document.problem("E001", message, place, hint)

@@ -20,6 +20,8 @@ class Reading(NamedTuple):
     """The plain data it was made from, settings included."""
     stacks: tuple[ReadStack, ...]
     """The stacks at 0, then those of `deploy` events."""
+    is_patched: bool = False
+    """Parts with errors of form stand as placeholders: only errors of reference are of use."""
 
     def problem(
         self, code: str, message: str, path: Path, hint: str = "", severity: Severity = "error"
@@ -46,9 +48,9 @@ class Reading(NamedTuple):
         return here
 
     @property
-    def stack_errors(self) -> bool:
-        """Whether a stack could not be read in full, so that some services are unknown."""
-        return any(stack.has_errors for stack in self.stacks)
+    def is_incomplete(self) -> bool:
+        """Whether something could not be read, so that some names may be missing."""
+        return self.is_patched or any(stack.has_errors for stack in self.stacks)
 
     def all_services(self) -> Iterator[tuple[ReadStack, str]]:
         """Every service of every stack, under its name in the stack file."""

@@ -171,7 +171,7 @@ class _Checker:
             length = len(variable.parts[step])
             place = self._reading.document.within(path, variable.offsets[step], length)
             self.problems.append(self._reading.document.problem("E141", message, place, hint))
-        if not unknown:
+        if not unknown and not self._reading.is_incomplete:
             self._types(condition, path)
 
     def _types(self, condition: Condition, path: Path) -> None:
@@ -210,8 +210,6 @@ class _Checker:
     def _unknown_service(self, variable: Variable) -> tuple[int, str, str] | None:
         parts = variable.parts
         if parts[1] not in self._names.services:
-            if self._reading.stack_errors:
-                return None  # it may be one that could not be read
             return self._no_such("service", variable, self._names.services)
         if len(parts) > 2 and parts[2] == variables.IMAGES:
             return _leaf(parts, 3)
@@ -231,7 +229,8 @@ class _Checker:
         if len(variable.parts) == 2 and variable.dashed and whole in known:
             hint = f"a name with dashes is written {variable.parts[0]}['{whole}']"
             return 1, f"there is no {kind} '{name}'", hint
-        return 1, f"there is no {kind} '{name}'", did_you_mean(name, known)
+        hint = did_you_mean(name, known) or self._names.listed(kind)
+        return 1, f"there is no {kind} '{name}'", hint
 
     # ── sweeps ───────────────────────────────────────────────────────────────────────────────
 

@@ -12,6 +12,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from simswarm.scenario.moments import event_id
+
 _NODE = re.compile(r"[mw][1-9][0-9]{0,5}")
 _MEANT = ("x-trace", "x-live")
 
@@ -55,3 +60,39 @@ def _event(event: Any, ids: list[Any]) -> Any:
     if removed and all(isinstance(name, str) and _NODE.fullmatch(name) for name in names):
         return {**event, "remove": {"node": removed}}
     return dict(event)
+
+
+def without_wrong_parts(data: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """Data in which the parts with errors are placeholders, so that the rest can be checked.
+
+    Events keep their place and their id; a wrong cluster leaves the default one.
+    """
+    result = dict(data)
+    for details in error.errors(include_url=False):
+        loc = details["loc"]
+        key = str(loc[0]) if loc else ""
+        items = result.get(key)
+        if key in _PLACEHOLDERS and isinstance(items, list) and len(loc) > 1:
+            index = int(loc[1])
+            placeholder = dict(_PLACEHOLDERS[key])
+            if key == "events" and isinstance(items[index], dict):
+                id = items[index].get("id")
+                placeholder |= {"id": id} if _is_id(id) else {}
+            result[key] = [*items[:index], placeholder, *items[index + 1 :]]
+        else:
+            result.pop(key, None)
+    return {"simswarm": 1, "name": "x", **result}
+
+
+def _is_id(value: object) -> bool:
+    try:
+        event_id(value)
+    except PydanticCustomError:
+        return False
+    return True
+
+
+_PLACEHOLDERS: dict[str, dict[str, Any]] = {
+    "events": {"at": "0s", "note": "an event with an error"},
+    "expect": {"at_end": "true"},
+}

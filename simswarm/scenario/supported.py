@@ -12,8 +12,6 @@ from collections.abc import Iterator
 
 from simswarm.base.errors import Unsupported
 from simswarm.dockercli import UsageError, parse
-from simswarm.manager.controlapi.validation import SUPPORTED_MODES
-from simswarm.model.specs import Global
 from simswarm.scenario.compose import ReadStack
 from simswarm.scenario.errors import Problem, Severity
 from simswarm.scenario.model import actions
@@ -43,8 +41,8 @@ COUNTS_REQUESTS = False
 """Whether `availability` can count failed requests."""
 SECRETS = False
 """Whether services may use secrets and configs."""
-JOBS = False
-"""Whether services may be jobs."""
+MODES = ("replicated", "global")
+"""Modes of services that there is an orchestrator for."""
 
 
 def unsupported(reading: Reading, severity: Severity) -> list[Problem]:
@@ -110,8 +108,7 @@ def _in_stack(stack: ReadStack) -> Iterator[tuple[Path, str]]:
         return
     for name, service in stack.file.services.items():
         mode = service.deploy.mode
-        is_known = mode == "replicated" or (mode == "global" and Global in SUPPORTED_MODES)
-        if not is_known and not (mode.endswith("-job") and JOBS):
+        if mode not in MODES:
             path = stack.path(name, "deploy", "mode")
             yield path, f"services of mode {mode} are not supported yet"
         for key in ("secrets", "configs"):

@@ -20,7 +20,7 @@ import re
 from typing import Annotated, TypeAlias
 
 from simswarm.base.values import Value
-from simswarm.scenario.forms import JsonSchema, Read, describe, wrong
+from simswarm.scenario.forms import JsonSchema, Read, describe, each, wrong
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?"
 _WORD = re.compile(_NAME)
@@ -159,7 +159,7 @@ def targets(value: object) -> tuple[Target, ...]:
         return (target(value),)
     if not value:
         raise wrong("E130", "an empty list is no target", _SYNTAX)
-    return tuple(target(item) for item in value)
+    return each(target, value)
 
 
 def write_target(value: Target) -> str:
@@ -198,7 +198,7 @@ def groups(value: object) -> tuple[tuple[Target, ...], ...]:
         return value
     if not isinstance(value, list) or not any(isinstance(item, list) for item in value):
         return (targets(value),)
-    return tuple(targets(item) for item in value)
+    return each(targets, value)
 
 
 def write_groups(value: tuple[tuple[Target, ...], ...]) -> list[list[str]]:

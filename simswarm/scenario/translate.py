@@ -10,12 +10,13 @@ Invariant: none of pydantic's own words or addresses reach the user.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from simswarm.base.time import format_duration
 from simswarm.scenario.errors import Place, Problem, did_you_mean
 from simswarm.scenario.forms import describe
 from simswarm.scenario.positions import Document, Path
@@ -61,6 +62,7 @@ class Translator:
             return self._document.problem("E102", message, self._place(loc[:-1]))
         code, message, hint = self._wrong_value(kind, context, details["input"])
         if loc == ("simswarm",):
+            message = f"version {describe(details['input'])} of the format is not known"
             code, hint = "E004", "this reader knows version 1: simswarm: 1"
         return self._document.problem(code, message, self._place(loc), hint)
 
@@ -70,6 +72,8 @@ class Translator:
     def _own_place(self, loc: tuple[int | str, ...], context: Mapping[str, Any]) -> Place:
         if "key" in context:
             return self._place((*loc, context["key"]), key=True)
+        if "item" in context:
+            return self._place((*loc, *context["item"]))
         if "offset" in context:
             path = (*self._base, *loc)
             return self._document.within(path, context["offset"], context.get("length", 1))
@@ -93,7 +97,10 @@ class Translator:
             return "E104", f"{describe(value)} is not known here", hint
         if kind in _LIMITS:
             name, words_ = _LIMITS[kind]
-            return "E105", f"{describe(value)} is out of range: {words_} {context[name]}", ""
+            limit = context[name]
+            if isinstance(value, str):  # only durations are limited as texts
+                limit = format_duration(limit)
+            return "E105", f"{describe(value)} is out of range: {words_} {limit}", ""
         if kind in ("model_type", "mapping_type", "dict_type", "model_attributes_type"):
             return "E103", f"expected keys and values, found {describe(value)}", ""
         if kind in ("tuple_type", "list_type"):
@@ -155,6 +162,3 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate
     return None
-
-
-Validate = Callable[[Any], BaseModel]

@@ -13,8 +13,13 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from simswarm.base.errors import InvalidSpec, Unsupported
-from simswarm.manager.controlapi.validation import validate_service_spec
+from simswarm.base.errors import InvalidSpec
+from simswarm.manager.controlapi.validation import (
+    MEMORY_BYTES_MIN,
+    NANO_CPUS_MIN,
+    validate_service_spec,
+)
+from simswarm.model.constraints import parse
 from simswarm.model.specs import ServiceSpec
 from simswarm.scenario.compose.convert import service_spec
 from simswarm.scenario.compose.files import StackFile
@@ -127,37 +132,53 @@ class _Reader:
             specs.append(spec)
             try:
                 validate_service_spec(spec)
-            except Unsupported:
-                continue  # reported by the table of what can't be run yet
             except InvalidSpec as error:
-                self._refused(name, error.message)
+                self._refused(spec, error.message)
         return tuple(specs)
 
-    def _refused(self, service: str, message: str) -> None:
-        path = (*self._base, "services", service)
-        below, key = _blame(message)
-        place = self._document.place((*path, *below), key=key or not below)
-        text = f"the swarm refuses service '{service}': {message}"
+    def _refused(self, spec: ServiceSpec, message: str) -> None:
+        below = _blame(spec, message)
+        path = (*self._base, "services", spec.name, *below)
+        place = self._document.place(path, key=not below)
+        text = f"the swarm refuses service '{spec.name}': {message}"
         self.problems.append(self._document.problem("E161", text, place))
 
 
-def _blame(message: str) -> tuple[Path, bool]:
-    """Which part of a service a refusal is about."""
+def _blame(spec: ServiceSpec, message: str) -> Path:
+    """Which part of a service a refusal is about; empty: its name."""
+    if "constraint expected" in message or message.startswith(("key '", "value '")):
+        constraints = spec.task.placement.constraints
+        bad = next(number for number, one in enumerate(constraints) if not _is_constraint(one))
+        return ("deploy", "placement", "constraints", bad)
+    if message.startswith(("invalid memory", "invalid cpu")):
+        what = "memory" if "memory" in message else "cpus"
+        return ("deploy", "resources", _smallest(spec, what), what)
     for word, path in (
-        ("constraint expected", ("deploy", "placement", "constraints")),
-        ("key '", ("deploy", "placement", "constraints")),
-        ("value '", ("deploy", "placement", "constraints")),
         ("ContainerSpec: image", ("image",)),
         ("valid repository/tag", ("image",)),
-        ("memory value", ("deploy", "resources")),
-        ("cpu value", ("deploy", "resources")),
         ("duplicate mount", ("volumes",)),
         ("EndpointSpec", ("ports",)),
         ("HealthConfig", ("healthcheck",)),
     ):
         if word in message:
-            return path, False
-    return (), True
+            return path
+    return ()
+
+
+def _smallest(spec: ServiceSpec, what: str) -> str:
+    """Whether the limits or the reservations hold the amount that is too small."""
+    reserved = spec.task.reservations
+    amount = reserved.memory_bytes if what == "memory" else reserved.nano_cpus
+    least = MEMORY_BYTES_MIN if what == "memory" else NANO_CPUS_MIN
+    return "reservations" if 0 < amount < least else "limits"
+
+
+def _is_constraint(text: str) -> bool:
+    try:
+        parse((text,))
+    except InvalidSpec:
+        return False
+    return True
 
 
 def _without_extensions(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Event(Frozen):
                 hint = "make them two events"
                 raise wrong("E110", f"one {thing} per event, found {listed}: {hint}")
             if not found:
-                raise wrong("E110", f"an event needs one {thing}: {_choices(keys)}")
+                raise wrong("E110", f"an event needs one {thing}", f"one of: {', '.join(keys)}")
             if data[found[0]] is None:
                 raise wrong("E103", f"'{found[0]}' has no value", key=found[0])
         return data
@@ -134,7 +134,3 @@ class Event(Frozen):
     def line(self) -> int:
         """The line of the file it begins at; 0 if it comes from none."""
         return self._origin.line
-
-
-def _choices(keys: tuple[str, ...]) -> str:
-    return ", ".join(keys[:-1]) + " or " + keys[-1]

@@ -246,7 +246,7 @@ class Expectation(Frozen):
             listed = " and ".join(found)
             raise wrong("E110", f"one kind per expectation, found {listed}: make them two")
         if not found:
-            raise wrong("E110", f"an expectation needs one of {', '.join(KINDS)}")
+            raise wrong("E110", "an expectation needs one kind", f"one of: {', '.join(KINDS)}")
         kind = found[0]
         if data[kind] is None:
             raise wrong("E103", f"'{kind}' has no value", key=kind)

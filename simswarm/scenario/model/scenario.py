@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from simswarm.model.specs import ServiceSpec
 from simswarm.scenario.durations import Span
 from simswarm.scenario.durations import Spread as SpreadOfTime
-from simswarm.scenario.forms import Frozen, Many
+from simswarm.scenario.forms import Frozen, Many, Read, describe, wrong
 from simswarm.scenario.model.cluster import Cluster
 from simswarm.scenario.model.event import Event
 from simswarm.scenario.model.expect import Expectation
@@ -21,6 +22,17 @@ from simswarm.scenario.quantities import AnyText, Flag, Integer, RateField, Text
 from simswarm.scenario.ranges import Seeds, SeedsField, TimeRangeField
 
 Fault = Literal["crash", "pause", "partition", "link", "disk", "clock"]
+
+
+def _name(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", value):
+        return value
+    hint = "letters, digits, dots, - and _; it becomes part of file names"
+    raise wrong("E110", f"{describe(value)} can't be the name of a scenario", hint)
+
+
+Name = Annotated[str, Read(_name, None, {"type": "string", "pattern": "^[A-Za-z0-9]"})]
+"""A name that can be part of a file's name."""
 
 
 class Traffic(Frozen):
@@ -67,7 +79,7 @@ class Scenario(Frozen):
 
     simswarm: Literal[1]
     """Version of the format."""
-    name: Text
+    name: Name
     title: AnyText = ""
     seed: Annotated[Integer, Field(ge=0)] = 1
     until: Span | None = None
