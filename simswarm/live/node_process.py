@@ -20,13 +20,14 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from simswarm.base.effects import Field, Identity
+from simswarm.base.effects import Effect, Field, Identity
+from simswarm.base.entropy import Entropy
 from simswarm.base.errors import RemoteProtocolError, SimswarmError
-from simswarm.base.time import Instant
+from simswarm.base.time import Instant, Now
 from simswarm.live.control import (
     Answer,
     Booted,
@@ -52,7 +53,8 @@ from simswarm.live.scripted import ScriptedEngine
 from simswarm.live.system import SystemClock, SystemEntropy
 from simswarm.live.traces import TraceWriter
 from simswarm.live.transport import Place
-from simswarm.node import Node
+from simswarm.live.watch import RaftSeen, WatchedNode, boot_watched
+from simswarm.model.config import NodeConfig
 from simswarm.store import Change
 
 TRACE_FILE = "trace.ndjson"
@@ -88,7 +90,7 @@ class NodeProcess:
             engine=self._engine,
             folder=Path(config.folder) / DISK_FOLDER,
         )
-        self._driver = Driver(config.node, world, self, Node.boot)
+        self._driver = Driver(config.node, world, self, self._boot_node)
 
     async def run(self) -> int:
         """Serve until the end; the exit code."""
@@ -208,7 +210,7 @@ class NodeProcess:
             case Start(places):
                 self._driver.transport.learn(dict(places))
                 if self._driver.node is None:
-                    self._boot()
+                    self._driver.boot(SystemEntropy())
                 self._say(writer, Booted())
             case Moved(places):
                 self._driver.transport.learn(dict(places))
@@ -228,14 +230,19 @@ class NodeProcess:
             case Stop():
                 self._stop()
 
-    def _boot(self) -> None:
-        self._driver.boot(SystemEntropy())
-        node = self._driver.node
-        if node is None:
-            return  # it halted: its disk holds what no crash explains
-        assert isinstance(node, Node)
-        if node.manager is not None:
-            node.manager.store.watch(self)
+    def _boot_node(
+        self, config: NodeConfig, disk: Mapping[str, bytes], entropy: Entropy, now: Now
+    ) -> tuple[WatchedNode, list[Effect]]:
+        """Boot the node with everything about it that a supervisor may want to follow."""
+        watched, effects = boot_watched(config, disk, entropy, now, self._seen)
+        if watched.node.manager is not None:
+            watched.node.manager.store.watch(self)
+        return watched, effects
+
+    def _seen(self, seen: RaftSeen) -> None:
+        """This manager's Raft did something."""
+        self._trace.seen(self._clock.now().mono, seen)
+        self._flush_soon()
 
 
 def _engine(config: ProcessConfig) -> Engine:

@@ -11,7 +11,7 @@ Records made before the origin (t = 0) is known are held, as in the simulator.
 Invariants:
     I1. Times in the trace never go back.
     I2. Sinks see records in the order of the trace.
-    I3. Entries that managers applied are passed on in the same order as records.
+    I3. What managers applied and what their Raft did is passed on in the same order as records.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Protocol
 from simswarm.base.effects import Field
 from simswarm.base.time import MILLISECOND, Duration, Instant
 from simswarm.base.trace import CommittedOnce, TraceRecord
-from simswarm.live.traces import Applied, Observed
+from simswarm.live.traces import Applied, Line, Observed, Seen
+from simswarm.live.watch import RaftSeen
 from simswarm.store import Change
 
 LAG: Duration = 30 * MILLISECOND
@@ -45,6 +46,14 @@ class AppliedSink(Protocol):
         ...
 
 
+class RaftSink(Protocol):
+    """Wants to know what each manager's Raft does."""
+
+    def __call__(self, manager: str, seen: RaftSeen) -> None:
+        """It wrote, or took a step."""
+        ...
+
+
 class LiveRecorder:
     """The trace of one live swarm."""
 
@@ -56,16 +65,17 @@ class LiveRecorder:
         self.records: list[TraceRecord] = []
         self.sinks: list[RecordSink] = []
         self.applied: list[AppliedSink] = []
-        self._queue: list[tuple[Instant, int, str, Observed | Applied]] = []
+        self.raft: list[RaftSink] = []
+        self._queue: list[tuple[Instant, int, str, Line]] = []
         self._sequence = 0
         self._held: list[tuple[Instant, str, Observed]] = []
         self._once = CommittedOnce()
 
-    def add(self, node: str, entry: Observed | Applied) -> None:
+    def add(self, node: str, entry: Line) -> None:
         """Something from a node's trace."""
         self._put(entry.at - self._began, node, entry)
 
-    def _put(self, at: Instant, node: str, entry: Observed | Applied) -> None:
+    def _put(self, at: Instant, node: str, entry: Line) -> None:
         self._sequence += 1
         heappush(self._queue, (at, self._sequence, node, entry))
 
@@ -86,6 +96,9 @@ class LiveRecorder:
         if isinstance(entry, Applied):
             for sink in self.applied:
                 sink(node, entry.changes, entry.index)
+        elif isinstance(entry, Seen):
+            for listener in self.raft:
+                listener(node, entry.seen)
         elif self._once.repeats(entry.kind, entry.fields):
             return  # two leaders recorded it
         elif self.origin is None:

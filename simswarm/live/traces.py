@@ -2,6 +2,7 @@
 
     {"at": 812345…, "kind": "raft.role", "fields": {"role": "leader", …}}
     {"at": 812345…, "index": 17, "changes": "…"}          an entry that this manager applied
+    {"at": 812345…, "raft": "…"}                          what its Raft did (`watch.py`)
 
 `at` is CLOCK_MONOTONIC, which all processes of a machine share; the reader subtracts the moment
 the swarm was up. A file, not a socket, so that a killed node loses nothing of what it observed.
@@ -26,6 +27,7 @@ from simswarm.base.effects import Field
 from simswarm.base.errors import RemoteProtocolError
 from simswarm.base.time import Instant
 from simswarm.base.values import Value
+from simswarm.live.watch import RaftSeen, decode_seen, encode_seen
 from simswarm.model.objects import StoredObject
 from simswarm.store import Change, Created, Deleted, Updated
 
@@ -53,6 +55,15 @@ class Applied(Value, frozen=True):
     changes: tuple[Change, ...]
 
 
+class Seen(Value, frozen=True):
+    """Something that a manager's Raft did."""
+
+    at: Instant
+    seen: RaftSeen
+
+
+Line = Observed | Applied | Seen
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _pack = msgspec.msgpack.Encoder().encode
@@ -75,6 +86,10 @@ class TraceWriter:
         """One applied entry, written by the next `flush`."""
         packed = _pack(tuple(_pair(change) for change in changes))
         self._lines.append(_encode({"at": at, "index": index, "changes": packed}))
+
+    def seen(self, at: Instant, seen: RaftSeen) -> None:
+        """Something that Raft did, written by the next `flush`."""
+        self._lines.append(_encode({"at": at, "raft": encode_seen(seen)}))
 
     @property
     def waiting(self) -> bool:
@@ -108,7 +123,7 @@ class TraceReader:
         while self.read():
             pass
 
-    def read(self) -> list[Observed | Applied]:
+    def read(self) -> list[Line]:
         """What has been written since the last time."""
         if self._file is None:
             if not self._path.exists():
@@ -148,12 +163,14 @@ def _change(pair: AppliedChange) -> Change:
     raise RemoteProtocolError("a change of nothing")
 
 
-def _read(text: bytes) -> Observed | Applied:
+def _read(text: bytes) -> Line:
     try:
         entry: Any = _decode(text)
         if "kind" in entry:
             fields = tuple((name, _field(value)) for name, value in entry["fields"].items())
             return Observed(entry["at"], entry["kind"], fields)
+        if "raft" in entry:
+            return Seen(entry["at"], decode_seen(msgspec.convert(entry["raft"], bytes)))
         packed = msgspec.convert(entry["changes"], bytes)
         changes = tuple(_change(pair) for pair in _unpack(packed))
         return Applied(entry["at"], entry["index"], changes)
