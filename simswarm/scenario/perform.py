@@ -98,8 +98,15 @@ class Actions:
 
     def undo(self, number: int, event: Event, done: Undo) -> None:
         """Take back what `perform` did."""
-        fields = {"id": event.id, "action": event.verb, "undone": True, "line": event.line}
-        self._world.observe("", "event", **fields, targets=done.nodes, text=f"{event.verb} ends")
+        self._world.observe(
+            "",
+            "event",
+            id=event.id,
+            action=event.verb,
+            targets=done.nodes,
+            text=f"{event.verb} ends",
+            undone=True,
+        )
         match event.action:
             case actions.Crash():
                 for name in done.nodes:
@@ -135,7 +142,6 @@ class Actions:
             targets=tuple(nodes),
             text=text,
             remark=remark,
-            line=event.line,
         )
 
     def _words(self, event: Event, nodes: Sequence[str], *tail: str) -> str:

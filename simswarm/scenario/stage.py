@@ -159,7 +159,6 @@ class Stage:
             name=judgement.name,
             verdict=judgement.verdict,
             message=judgement.message,
-            line=judgement.line,
         )
 
     # ── asking again ─────────────────────────────────────────────────────────────────────────

@@ -48,6 +48,7 @@ class Story:
         "_event_at",
         "_leader",
         "_lost",
+        "_managers",
         "_services",
         "_tellers",
         "_told",
@@ -63,6 +64,7 @@ class Story:
         self._event = ""
         self._event_at: Instant = -1
         self._down: dict[str, None] = {}
+        self._managers: dict[str, None] = {}
         self._up = False
         self._told: dict[str, int] = {}
         self._tellers: dict[str, Callable[[TraceRecord], None]] = {
@@ -164,9 +166,10 @@ class Story:
     # ── Raft ─────────────────────────────────────────────────────────────────────────────────
 
     def _on_role(self, record: TraceRecord) -> None:
+        role, node = record.get("role"), record.node
+        self._managers[node] = None
         if not self._up:
             return
-        role, node = record.get("role"), record.node
         if role == "leader":
             if self._lost is not None:
                 gap = record.t - self._lost.t
@@ -201,8 +204,9 @@ class Story:
             self._lose_leader(record.t)
 
     def _on_restart(self, record: TraceRecord) -> None:
-        # a manager is told to be back when it knows its role; only workers are told here
-        self._say(record.t, f"{record.node} boots")
+        # a manager is told to be back when it says what it is
+        if record.node not in self._managers:
+            self._say(record.t, f"{record.node} boots")
 
     def _on_pause(self, record: TraceRecord) -> None:
         self._say(record.t, f"{record.node} freezes")
@@ -211,12 +215,24 @@ class Story:
         self._say(record.t, f"{record.node} goes on")
 
     def _on_partition(self, record: TraceRecord) -> None:
-        groups = record.get("targets") or record.get("groups") or ()
-        sides = " | ".join(str(group).replace(",", " ") for group in groups)
+        sides = " | ".join(str(group).replace(",", " ") for group in record.get("groups", ()))
         self._say(record.t, f"the network splits: {sides}")
 
     def _on_link(self, record: TraceRecord) -> None:
-        self._say(record.t, f"links get worse: {record.get('text') or _fields(record)}")
+        sources, targets = (" ".join(record.get(name, ())) for name in ("sources", "targets"))
+        if int(record.get("loss") or 0) >= WHOLE:
+            self._say(record.t, f"links are cut: {_ends(sources)} to {_ends(targets)}")
+            return
+        worse = [
+            f"{int(record.get(name) or 0) / 1e4:g}% {word}"
+            for name, word in (("loss", "lost"), ("duplicate", "doubled"), ("reorder", "late"))
+            if record.get(name)
+        ]
+        if record.get("latency"):
+            around = f" ± {span(record.get('jitter'))}" if record.get("jitter") else ""
+            worse.insert(0, f"+{span(record.get('latency'))}{around}")
+        what = ", ".join(worse)
+        self._say(record.t, f"links get worse, {_ends(sources)} to {_ends(targets)}: {what}")
 
     def _on_heal(self, record: TraceRecord) -> None:
         self._say(record.t, "the network heals")
@@ -252,6 +268,15 @@ TOLD_BY_THEMSELVES = (
     *("drain", "activate", "pause_node", "scale", "update", "rollback", "remove", "deploy"),
 )
 """Actions whose effects are told when they show, with the event as their remark."""
+
+
+WHOLE = 1_000_000
+
+
+def _ends(names: str) -> str:
+    """One end of a link fault: a few names, or how many."""
+    count = len(names.split())
+    return names if count <= 3 else f"{count} nodes"
 
 
 def one_line(text: str) -> str:

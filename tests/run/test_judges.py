@@ -153,7 +153,7 @@ def test_converged_is_dated_at_the_first_instant_of_the_stable_span(stage):
     assert judge.verdict == "pass"
     outcome = judge.judgement()
     assert (outcome.at, outcome.measured, outcome.margin) == (18 * SECOND, 8.0, 22.0)
-    assert outcome.message == "8.0 s (within 30 s)"
+    assert outcome.message == "8.0 s (within 30 s, margin 22.0 s)"
     assert [told.name for told in stage.told] == ["calm"]
 
 
@@ -236,7 +236,7 @@ def test_a_new_leader_is_the_first_win_after_the_event(stage):
     stage.look()
     outcome = stage.end(60)
     assert (outcome.verdict, outcome.measured) == ("pass", 14.2)
-    assert outcome.message == "m3 leads term 3, 14.2 s (within 25 s)"
+    assert outcome.message == "m3 leads term 3, 14.2 s (within 25 s, margin 10.8 s)"
     assert outcome.margin == pytest.approx(10.8)
 
 
@@ -279,7 +279,7 @@ def test_running_over_a_window_says_how_low_when_and_for_how_long(stage):
     stage.look()
     outcome = stage.end(90)
     assert outcome.verdict == "fail"
-    assert outcome.message == "3 -> 1 at 30.4 s for 6.1 s (at least 2)"
+    assert outcome.message == "3 -> 1 at 30.4 s for 6.1 s (at least 2, margin -1)"
     assert (outcome.measured, outcome.margin, outcome.at) == (1, -1.0, 30_400_000_000)
 
 
@@ -300,7 +300,7 @@ def test_what_happens_outside_the_window_does_not_matter(stage):
     stage.at(30)
     stage.task(1, TaskState.FAILED)
     stage.look()
-    assert stage.end(40).message == "1 (at least 1)"
+    assert stage.end(40).message == "1 (at least 1, margin 0)"
 
 
 def test_at_the_end_only_the_last_instant_counts(stage):
@@ -313,7 +313,7 @@ def test_at_the_end_only_the_last_instant_counts(stage):
     stage.up(1)
     stage.look()
     outcome = stage.end(40)
-    assert (outcome.verdict, outcome.message) == ("pass", "1 (exactly 1)")
+    assert (outcome.verdict, outcome.message) == ("pass", "1 (exactly 1, margin 0)")
 
 
 def test_a_number_to_be_reached_in_time(stage):
@@ -329,7 +329,7 @@ def test_a_number_to_be_reached_in_time(stage):
     stage.wait(4)
     stage.up(2)
     stage.look()
-    assert judge.judgement().message == "2 after 4.0 s (within 10 s)"
+    assert judge.judgement().message == "2 after 4.0 s (within 10 s, margin 6.0 s)"
 
 
 def test_spread_counts_places_without_tasks(stage):
@@ -358,7 +358,7 @@ def test_an_update_that_was_over_before_does_not_count(stage):
     stage.wait(31)
     stage.deploy(1, update_status=UpdateStatus(UpdateState.COMPLETED, started_at=20))
     stage.look()
-    assert judge.judgement().message == "completed after 21.0 s (within 60 s)"
+    assert judge.judgement().message == "completed after 21.0 s (within 60 s, margin 39.0 s)"
 
 
 def test_an_update_that_ends_otherwise_fails_and_says_how(stage):
@@ -380,7 +380,9 @@ def test_downtime_is_the_longest_span_without_a_healthy_container(stage):
     stage.look()
     outcome = stage.end(30)
     assert outcome.verdict == "pass"
-    assert outcome.message == "down for 0.0 s (at most 10 s), 50% at 20.0 s (at least 50%)"
+    assert outcome.message == (
+        "down for 0.0 s (at most 10 s, margin 10.0 s), 50% at 20.0 s (at least 50%, margin 0%)"
+    )
     assert (outcome.measured, outcome.margin) == (50.0, 0.0)
 
 
@@ -421,7 +423,10 @@ def test_leader_changes_and_losses_are_maxima(stage):
     stage.look()
     outcome = stage.end(20)
     assert outcome.verdict == "fail"
-    assert outcome.message == "2 committed entries were lost, 1 leader change (at most 1)"
+    assert outcome.message == (
+        "2 committed entries were lost (at most 0, margin -2), "
+        "1 leader change (at most 1, margin 0)"
+    )
 
 
 def test_conditions_over_windows(stage):

@@ -116,14 +116,19 @@ class Available(Watchful):
         limits = self._limits
         parts: list[str] = []
         if limits.max_downtime is not None:
-            self.measured = self._longest / 1e9
-            self.margin = (limits.max_downtime - self._longest) / 1e9
-            parts.append(
-                f"down for {seconds(self._longest)} (at most {spell(limits.max_downtime)})"
-            )
+            room = limits.max_downtime - self._longest
+            self.measured, self.margin = self._longest / 1e9, room / 1e9
+            limit = f"at most {spell(limits.max_downtime)}, margin {seconds(room)}"
+            parts.append(f"down for {seconds(self._longest)} ({limit})")
         if limits.lowest is not None:
-            self.measured = self._lowest / 1e4
-            self.margin = (self._lowest - limits.lowest) / 1e4
+            room = self._lowest - limits.lowest
+            self.measured, self.margin = self._lowest / 1e4, room / 1e4
             at = f" at {seconds(self._lowest_at)}" if self._lowest < WHOLE else ""
-            parts.append(f"{self._lowest / 1e4:g}%{at} (at least {limits.lowest / 1e4:g}%)")
-        self.message = ", ".join(parts)
+            limit = f"at least {percent(limits.lowest)}, margin {percent(room)}"
+            parts.append(f"{percent(self._lowest)}{at} ({limit})")
+        self.message = ", ".join(parts) or "nothing was asked for"
+
+
+def percent(millionths: int) -> str:
+    """A share as people read it: `66.7%`."""
+    return f"{millionths / 1e4:.1f}".removesuffix(".0") + "%"

@@ -166,7 +166,7 @@ class Deadline(Judge):
         limit = ""
         if self.within is not None:
             self.margin = (self.within - took) / 1e9
-            limit = f" (within {spell(self.within)})"
+            limit = f" (within {spell(self.within)}, margin {seconds(self.within - took)})"
         if self.verdict is None:
             late = self.within is not None and took > self.within
             self.decide("fail" if late else "pass", at, f"{what}{seconds(took)}{limit}")

@@ -66,10 +66,12 @@ class RaftStaysCalm(Watchful):
         if self._max_lost is not None:
             lost = self._lost()
             self.measured, self.margin = lost, float(self._max_lost - lost)
-            parts.append("nothing was lost" if not lost else f"{lost} committed entries were lost")
+            what = "nothing was lost" if not lost else f"{lost} committed entries were lost"
+            parts.append(f"{what} (at most {self._max_lost}, margin {self._max_lost - lost})")
         if self._max_changes is not None:
             changes = self._changes()
             self.measured, self.margin = changes, float(self._max_changes - changes)
             word = "change" if changes == 1 else "changes"
-            parts.append(f"{changes} leader {word} (at most {self._max_changes})")
+            room = self._max_changes - changes
+            parts.append(f"{changes} leader {word} (at most {self._max_changes}, margin {room})")
         self.message = ", ".join(parts)

@@ -191,15 +191,16 @@ class Bounded(Watchful):
         assert self._worst is not None
         self.measured = self._worst
         self.margin = float(self._bounds.margin(self._worst))
+        limit = f"({self._bounds}, margin {self._bounds.margin(self._worst)})"
         if self.verdict != "fail":
-            self.message = f"{self._worst} ({self._bounds})"
+            self.message = f"{self._worst} {limit}"
             return
         moved = str(self._worst)
         if self._first_value is not None and self._first_value != self._worst:
             moved = f"{self._first_value} -> {self._worst}"
         lasted = f" for {seconds(self._lasted)}" if self._lasted else ""
         where = f"at {seconds(self._worst_at)}"
-        self.message = f"{moved} {where}{lasted} ({self._bounds})"
+        self.message = f"{moved} {where}{lasted} {limit}"
 
 
 class Reached(Deadline):

@@ -1,0 +1,5 @@
+"""`python -m simswarm`: the same program as `simswarm`."""
+
+from simswarm.cli import main
+
+main()

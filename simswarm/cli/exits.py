@@ -1,0 +1,89 @@
+"""Exit codes, and which error ends in which.
+
+0 all held · 1 an expectation or invariant failed · 2 bad usage or file · 3 undecided
+4 bug in simswarm · 5 not deterministic · 6 live refused or unreachable · 130 interrupted
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn, ParamSpec
+
+import typer
+
+OK, FAILED, USAGE, UNDECIDED, BUG, NOT_DETERMINISTIC, LIVE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+VERDICTS = {"pass": OK, "fail": FAILED, "undecided": UNDECIDED}
+
+P = ParamSpec("P")
+
+
+class Refused(Exception):
+    """A command can't go on because of what it was given; ends in code 2."""
+
+
+class Wrecked(Exception):
+    """simswarm itself failed during a run; `saved` is what there is of it."""
+
+    def __init__(self, cause: Exception, saved: str) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.saved = saved
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Let no traceback through: every way a command can end has its code and its words."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except typer.Exit:
+            raise
+        except KeyboardInterrupt:
+            _end(INTERRUPTED, "interrupted")
+        except BrokenPipeError:
+            # whoever read our output has had enough; nothing may be written any more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(OK) from None
+        except Exception as error:
+            _explain(error)
+
+    return run
+
+
+def _explain(error: Exception) -> NoReturn:
+    from simswarm.base.errors import ScenarioError, SimswarmError, Unsupported
+    from simswarm.cli.state import state
+
+    match error:
+        case Refused():
+            _end(USAGE, f"error: {error}")
+        case ScenarioError() | Unsupported():
+            _end(USAGE, error.message)
+        case SimswarmError(code="failed precondition"):
+            _end(USAGE, f"error: {error.message}")
+        case Wrecked(cause=cause, saved=saved):
+            _report_bug(cause, saved, verbose=state.verbose)
+        case _:
+            _report_bug(error, "", verbose=state.verbose)
+
+
+def _report_bug(error: Exception, saved: str, *, verbose: bool) -> NoReturn:
+    lines = [f"bug in simswarm: {type(error).__name__}: {error}"]
+    lines += list(getattr(error, "__notes__", []))
+    if verbose:
+        lines += traceback.format_exception(error)
+    else:
+        lines.append("run again with -v for the traceback")
+    if saved:
+        lines.append(f"saved {saved}: please report it with this file")
+    _end(BUG, "\n".join(lines))
+
+
+def _end(code: int, text: str) -> NoReturn:
+    sys.stderr.write(text.rstrip() + "\n")
+    raise typer.Exit(code)
