@@ -173,6 +173,14 @@ def test_m1_campaigns_at_once_only_in_a_new_swarm():
     assert not any(host.manager and host.manager.is_leader for host in trio.hosts.values())
 
 
+def test_a_vote_survives_a_crash():
+    trio = Trio()
+    trio.crash("m2")
+    trio.boot("m2")
+    raft = trio.manager("m2").replica.raw.raft
+    assert (raft.term, raft.vote) == (1, 1)
+
+
 def test_a_torn_tail_is_cut_off_on_disk_before_anything_is_appended():
     trio = Trio()
     for number in range(3):

@@ -178,9 +178,12 @@ class Trio:
         host.manager.boot()
         self._perform(host)
 
-    def crash(self, name: str) -> None:
-        """Unsynced writes and everything in memory are gone."""
+    def crash(self, name: str, *, kept: int = 0) -> None:
+        """Everything in memory is gone, and unsynced writes but for the `kept` oldest, which had
+        reached the disk without anybody being told."""
         host = self.hosts[name]
+        for _ in range(min(kept, len(host.unsynced))):
+            self._store(host, host.unsynced.popleft())
         host.manager = None
         host.timers.clear()
         host.unsynced.clear()
@@ -279,13 +282,17 @@ class Trio:
         if host.failing is not None:
             self.step(host.name, lambda m: m.written(write.token, host.failing))
             return
-        if write.mode is WriteMode.REPLACE:
-            host.disk[write.file] = []
-        host.disk.setdefault(write.file, []).extend(write.records)
+        self._store(host, write)
         free = [send for send in host.waiting if send.after <= write.token]
         host.waiting = [send for send in host.waiting if send.after > write.token]
         self.wire.extend((host.name, send) for send in free)
         self.step(host.name, lambda m: m.written(write.token, None))
+
+    @staticmethod
+    def _store(host: Host, write: Write) -> None:
+        if write.mode is WriteMode.REPLACE:
+            host.disk[write.file] = []
+        host.disk.setdefault(write.file, []).extend(write.records)
 
     def _perform(self, host: Host) -> None:
         assert host.out is not None
