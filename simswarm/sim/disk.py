@@ -33,8 +33,6 @@ from simswarm.sim.kernel import SimEnvironment
 Lose = Literal["nothing", "unsynced", "disk"]
 """What a crash takes: nothing (the process was killed), what was not yet synced (power loss), or
 the whole disk."""
-_LENGTH_SIZE = 4
-"""Bytes of a record's length, at its beginning."""
 _NO_SPACE = "No space left on device"
 _IO_ERROR = "Input/output error"
 
@@ -192,8 +190,15 @@ class Disk:
             else:
                 torn = self._salvage(file, pending)
                 if torn and self._draws.happens(500_000):
-                    size = 1 + self._draws.next() % (len(torn) - 1)
-                    file.tail = torn[:size]
+                    file.tail = self._torn(torn)
+
+    def _torn(self, record: bytes) -> bytes:
+        """What is left of a record that was being written: its beginning, and perhaps zeros where
+        the file had grown already."""
+        size = 1 + self._draws.next() % (len(record) - 1)
+        if self._draws.happens(250_000):
+            return record[:size].ljust(len(record), b"\0")
+        return record[:size]
 
     def _salvage(self, file: _File, pending: Sequence[Write]) -> bytes:
         """A random prefix of pending writes gets to the disk. Returns the frame of the record
@@ -230,8 +235,7 @@ class Disk:
         file = candidates[self._draws.next() % len(candidates)]
         number = self._draws.next() % len(file.records)
         damaged = bytearray(file.damaged.get(number) or frame(file.records[number]))
-        # the length in front stays right: with a wrong one the record would look like a torn tail
-        bit = 8 * _LENGTH_SIZE + self._draws.next() % (8 * (len(damaged) - _LENGTH_SIZE))
+        bit = self._draws.next() % (8 * len(damaged))
         damaged[bit // 8] ^= 1 << bit % 8
         file.damaged[number] = bytes(damaged)
         return f"{file.name}, record {number + 1}"
