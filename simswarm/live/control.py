@@ -33,8 +33,6 @@ class ProcessConfig(Value, frozen=True):
     """Where the supervisor finds it."""
     engine: str = "docker"
     """`docker`, or `none`: containers in memory only."""
-    images: tuple[tuple[str, str], ...] = ()
-    """(Image as services name it, image that the engine has) pairs."""
     level: str = "normal"
 
 
@@ -71,7 +69,7 @@ class CancelCall(Value, frozen=True, tag="cancel"):
 
 
 class UseImages(Value, frozen=True, tag="images"):
-    """Which images of the engine stand in for those that services name, from now on."""
+    """(Image as services name it, image of the engine that stands in for it), from now on."""
 
     images: tuple[tuple[str, str], ...]
 

@@ -88,11 +88,11 @@ def selection(swarm: str, node: str | None = None) -> dict[str, list[str]]:
 class DockerEngine:
     """A Docker engine as one node sees it."""
 
-    def __init__(self, client: Any, swarm: str, node: str, images: Mapping[str, str]) -> None:
+    def __init__(self, client: Any, swarm: str, node: str) -> None:
         self._client = client
         self._swarm = swarm
         self._node = node
-        self._images = dict(images)
+        self._images: dict[str, str] = {}
         self._pool = ThreadPoolExecutor(POOL, thread_name_prefix="docker")
         self._listener: EngineListener | None = None
         self._stream: _EventStream | None = None

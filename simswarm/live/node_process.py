@@ -250,7 +250,7 @@ def _engine(config: ProcessConfig) -> Engine:
         return ScriptedEngine()
     from simswarm.live.docker import DockerEngine, connect
 
-    return DockerEngine(connect(), config.swarm, config.node.name, dict(config.images))
+    return DockerEngine(connect(), config.swarm, config.node.name)
 
 
 async def _serve(config: ProcessConfig) -> int:

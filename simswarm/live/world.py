@@ -81,7 +81,7 @@ class LiveWorld:
         self.env = LiveEnvironment()
         self.recorder = LiveRecorder(self._began)
         self.hosts: dict[str, LiveHost] = {}
-        self.images: dict[str, str] = {}
+        self._images: dict[str, str] = {}
         self._level = level
         self._faults = faults
         self._loop = asyncio.new_event_loop()
@@ -105,7 +105,6 @@ class LiveWorld:
             folder=str(self.state.node(config.name)),
             socket=f"{self.record.sockets}/{config.name}.sock",
             engine=self.record.engine,
-            images=tuple(sorted(self.images.items())),
             level=self._level,
         )
         nodes = (*self.record.nodes, process)
@@ -140,6 +139,7 @@ class LiveWorld:
         kind = "process.restart" if host.boot_number else "process.boot"
         self._fault(name, kind, boot=host.boot_number + 1)
         host.start(self._loop)
+        host.tell(self._use_images())
         self._starting[name] = None
         return True
 
@@ -225,9 +225,12 @@ class LiveWorld:
 
     def use_images(self, images: Mapping[str, str]) -> None:
         """Let other images stand in for those that services name, in all nodes."""
-        self.images = dict(images)
+        self._images = dict(images)
         for host in self.hosts.values():
-            host.tell(UseImages(tuple(sorted(images.items()))))
+            host.tell(self._use_images())
+
+    def _use_images(self) -> UseImages:
+        return UseImages(tuple(sorted(self._images.items())))
 
     async def _kill_containers(self, name: str) -> None:
         work = self._loop.run_in_executor(None, _kill_containers, self.record.label, name)

@@ -37,7 +37,8 @@ class Bench:
     """A node's lanes on the real engine, and everything they report."""
 
     def __init__(self, client: Any, swarm: str, node: str, images: dict[str, str]) -> None:
-        engine = DockerEngine(client, swarm, node, images)
+        engine = DockerEngine(client, swarm, node)
+        engine.use_images(images)
         self.lanes = Lanes(engine, self)
         self.log: list[object] = []
         self.acts: list[tuple[str, Subject, int | None]] = []
