@@ -34,7 +34,7 @@ from typing import Protocol
 
 from simswarm.base.effects import Address, Channel, Outbox, TimerKey, Token
 from simswarm.base.entropy import Entropy
-from simswarm.base.errors import NotLeader, ProposalTooLarge, StorageCorrupt
+from simswarm.base.errors import InvalidSpec, NotLeader, ProposalTooLarge, StorageCorrupt
 from simswarm.base.time import Instant, Now
 from simswarm.base.values import Value
 from simswarm.manager.wal import WriteAheadLog, read
@@ -118,7 +118,6 @@ class Replica:
         "_unreachable",
         "_wal",
         "is_leading",
-        "name",
         "raw",
         "store",
         "ticks_without_leader",
@@ -138,7 +137,6 @@ class Replica:
             StorageCorrupt: the log is damaged in a way that no crash explains.
             InvalidSpec, Unsupported: the configuration can't work.
         """
-        self.name = config.name
         self._out = out
         self._owner = owner
         self._members: dict[RaftID, Member] = {m.raft_id: m for m in config.members}
@@ -404,10 +402,12 @@ class Replica:
 
 
 def _raft_config(config: NodeConfig) -> RaftConfig:
-    own = next(member.raft_id for member in config.members if member.name == config.name)
+    own = [member.raft_id for member in config.members if member.name == config.name]
+    if len(own) != 1:
+        raise InvalidSpec(f"{config.name} is not in its own member list")
     settings = config.raft
     return RaftConfig(
-        own,
+        own[0],
         tuple(member.raft_id for member in config.members),
         settings.election_ticks,
         settings.heartbeat_ticks,

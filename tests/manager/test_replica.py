@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from simswarm.base.effects import Channel
-from simswarm.base.errors import NotLeader, ProposalTooLarge, StorageCorrupt
+from simswarm.base.effects import Channel, Outbox
+from simswarm.base.entropy import SeededEntropy
+from simswarm.base.errors import InvalidSpec, NotLeader, ProposalTooLarge, StorageCorrupt
 from simswarm.base.records import frame_file
-from simswarm.base.time import SECOND
+from simswarm.base.time import SECOND, Now
+from simswarm.base.values import replace
+from simswarm.manager.manager import Manager
 from simswarm.manager.replica import LOST_LEADERSHIP, TOO_LARGE
 from simswarm.model.defaults import MAX_PROPOSAL_BYTES
 from simswarm.model.objects import Service
@@ -352,6 +355,14 @@ def test_ticks_keep_their_rhythm_over_a_pause():
     del trio["m1"].timers[key]
     trio.step("m1", lambda m: m.timer(key))
     assert trio["m1"].timers[key] == first + 6 * SECOND
+
+
+def test_a_manager_that_is_not_among_the_members_does_not_boot():
+    trio = Trio(1)
+    config = replace(trio["m1"].config, name="m9")
+    out = Outbox(codec.encode, Now(0, 0))
+    with pytest.raises(InvalidSpec, match="m9 is not in its own member list"):
+        Manager(config, {}, out, SeededEntropy(1))
 
 
 def test_a_role_is_recorded_when_it_changes_and_every_win_once():
