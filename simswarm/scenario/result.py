@@ -47,8 +47,8 @@ def overall(judgements: Sequence[Judgement], invariants: Sequence[Invariant]) ->
 
 
 def expectation_json(judgement: Judgement) -> Json:
-    """One expectation."""
-    return {
+    """One expectation. `waited`: only of what never came true."""
+    found: Json = {
         "name": judgement.name,
         "kind": judgement.kind,
         "verdict": judgement.verdict,
@@ -58,6 +58,9 @@ def expectation_json(judgement: Judgement) -> Json:
         "message": judgement.message,
         "line": judgement.line,
     }
+    if judgement.waited is not None:
+        found["waited"] = judgement.waited
+    return found
 
 
 def invariant_json(invariant: Invariant) -> Json:

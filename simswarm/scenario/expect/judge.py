@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from simswarm.base.time import Duration, Instant
-from simswarm.base.values import Value
+from simswarm.base.values import Value, replace
 from simswarm.scenario.expect.scene import Scene
 from simswarm.scenario.moments import Moment, Window
 
@@ -37,6 +37,8 @@ class Judgement(Value, frozen=True):
     """How far `measured` was from flipping the verdict; None where there is no distance."""
     message: str
     line: int
+    waited: float | None = None
+    """Seconds for which something was waited for that had not come when the run ended."""
 
 
 class Judge:
@@ -156,6 +158,14 @@ class Deadline(Judge):
     def waits_for(self) -> str | None:
         """The event it is measured from."""
         return self.scene.marks.missing(self.after)
+
+    def judgement(self) -> Judgement:
+        """The outcome; what did not come true tells how long it was waited for."""
+        judgement = super().judgement()
+        start = self.start
+        if self.measured is not None or start is None:
+            return judgement
+        return replace(judgement, waited=(self.scene.now - start) / 1e9)
 
     def came_true(self, at: Instant, what: str) -> None:
         """It came true at this instant: judge that against the deadline."""
