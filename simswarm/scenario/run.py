@@ -16,8 +16,10 @@ Not here: reading files (`load.py`), keeping runs (`bundle.py`), showing them (`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
+from pathlib import Path
 
 from simswarm import __version__
 from simswarm.base.errors import ScenarioError
@@ -55,6 +57,30 @@ Progress = Callable[[Instant, Instant], None]
 """Told of the simulated time so far, and of the end as far as it is known."""
 
 
+class Trace:
+    """The records of a run."""
+
+    __slots__ = ("_records",)
+
+    def __init__(self, records: Sequence[TraceRecord]) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[TraceRecord]:
+        return iter(self._records)
+
+    def records(self, kind: str | None = None, node: str | None = None) -> list[TraceRecord]:
+        """The records whose kind is (or is like: `task.*`) this, at this node; in order of time."""
+        return [
+            record
+            for record in self._records
+            if (kind is None or fnmatchcase(record.kind, kind))
+            and (node is None or record.node == node)
+        ]
+
+
 class Run:
     """A run that is over."""
 
@@ -86,6 +112,23 @@ class Run:
         self.checkpoints = playing.world.checkpoints
         self.views: Sequence[Json] = playing.views
         self.resolved = playing.stage.actions.resolved
+
+    @property
+    def trace(self) -> Trace:
+        """The records, to be asked for by kind."""
+        return Trace(self.records)
+
+    def story(self) -> list[str]:
+        """The story, a line a sentence."""
+        from simswarm.scenario.story import Story
+
+        return [f"{line.t / 1e9:7.1f}s  {line.text}" for line in Story().tell(self.records)]
+
+    def save(self, path: str | Path) -> Path:
+        """Keep the run as a bundle."""
+        from simswarm.scenario.keep import save
+
+        return save(self, Path(path))
 
 
 class Playing:

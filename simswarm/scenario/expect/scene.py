@@ -48,12 +48,21 @@ class Scene:
         return self.facts.revision + self.truth.revision
 
     def really_running(self, service: ServiceFacts) -> int:
-        """Healthy containers of a service on nodes that the swarm does not hold for down."""
+        """Healthy containers of a service, bar those that the swarm can know nothing of.
+
+        Left out are containers on nodes that the swarm holds for down and that are out of touch
+        with the leader. A node that is back but not yet ready counts: what it still runs may be
+        in excess.
+        """
         count = self.truth.healthy.get(service.name, 0)
-        for node in self.facts.nodes.values():
-            if node.is_down:
-                count -= self.truth.healthy_on(service.name, node.node.name)
+        for facts in self.facts.nodes.values():
+            if facts.is_down and not self._in_reach(facts.node.name):
+                count -= self.truth.healthy_on(service.name, facts.node.name)
         return count
+
+    def _in_reach(self, name: str) -> bool:
+        leader = self.truth.leader
+        return bool(leader) and self.truth.is_up(name) and self.around.can_talk(leader, name)
 
     def is_settled(self, service: ServiceFacts) -> bool:
         """Whether managers and engines agree that a service is as it should be."""
