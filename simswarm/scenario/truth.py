@@ -27,7 +27,7 @@ class Container:
         self.slot: int | None = record.get("slot")
         self.image: str = record.get("image", "")
         self.node = record.node
-        self.healthy = bool(record.get("healthy", True))
+        self.healthy = record.get("healthy") is not False
 
 
 class LastCommand:

@@ -67,7 +67,7 @@ from simswarm.sim.images import Images
 from simswarm.sim.kernel import SimEnvironment
 from simswarm.sim.network import Network
 from simswarm.sim.profiles import Profile
-from simswarm.sim.recorder import Recorder
+from simswarm.sim.recorder import Fields, Recorder
 from simswarm.sim.streams import Datagrams, Stream
 from simswarm.sim.timers import Timer, Timers
 
@@ -492,7 +492,10 @@ class Host:
 
     def engine_acted(self, action: str, config: ContainerConfig, exit_code: int | None) -> None:
         """The engine did something to a container."""
-        fields = (*_subject(config), ("action", action), ("exit_code", exit_code))
+        fields: Fields = (*_subject(config), ("action", action), ("exit_code", exit_code))
+        if action == "start":
+            # a container with a health check is not healthy before its first success
+            fields = (*fields, ("healthy", self.engine.health_of(config.name)))
         self._shared.recorder.record(self.name, "engine.container", fields)
 
     def engine_health(self, config: ContainerConfig, *, healthy: bool) -> None:

@@ -126,6 +126,11 @@ class Engine:
         self._made = 0
         self._pulls = 0
 
+    def health_of(self, name: str) -> bool | None:
+        """Whether the container of this name is healthy; None if it has no health check."""
+        container = self._by_name.get(name)
+        return None if container is None else container.healthy
+
     # ── commands ─────────────────────────────────────────────────────────────────────────────
 
     def run(self, id: int, command: EngineCommand) -> None:
