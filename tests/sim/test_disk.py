@@ -154,6 +154,7 @@ def test_a_power_loss_tears_the_next_record_now_and_then_and_the_tail_is_cut_off
         torn += recovered.torn_bytes > 0
         assert recovered.records == (b"first", b"second", b"third")[: len(recovered.records)]
         assert len(recovered.records) >= 1
+        assert recover(bench.disk.load()["wal"], "wal").torn_bytes == 0
         bench.write(b"next")
         bench.run()
         assert bench.records() == (*recovered.records, b"next")

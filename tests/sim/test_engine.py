@@ -301,6 +301,19 @@ def test_a_cancelled_start_still_takes_effect_before_the_next_command():
     assert bench.results[stop] == Done(container=container)
 
 
+def test_a_start_that_was_cancelled_does_not_wait_for_health():
+    bench = Bench(web=ImageBehaviour(healthy=Fixed(60 * SECOND)))
+    container = bench.created(health=CHECK)
+    began = bench.env.now
+    start = bench.run(StartContainer(container, "t1"))
+    stop = bench.run(StopContainer(container, "t1", GRACE))
+    bench.wait(100 * MILLISECOND)
+    bench.engine.cancel(start)
+    bench.wait()
+    assert start not in bench.results
+    assert bench.when[stop] == began + 600 * MILLISECOND
+
+
 def test_a_queued_command_that_is_cancelled_is_never_begun():
     bench = Bench()
     container = bench.started()

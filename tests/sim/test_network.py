@@ -79,6 +79,19 @@ def test_a_lost_frame_comes_after_the_retransmission_timeout_and_holds_up_the_ne
     assert sum(delay > LATENCY for delay in delays) > 20
 
 
+def test_the_retransmission_timeout_doubles_with_every_loss():
+    wires = Wires("a", "b", profile=links(latency=Fixed(LATENCY), loss=500_000))
+    for frame in numbered(200):
+        wires.send("a", "b", frame, Channel.BULK)
+        wires.run(30 * SECOND)
+    timeout = RTO + 2 * LATENCY
+    expected = {LATENCY + (2**losses - 1) * timeout for losses in range(7)}
+    delays = {at % (30 * SECOND) for at, _, _ in wires["b"].got}
+    assert len(delays) >= 5
+    assert delays <= expected
+    assert max(delays) <= STREAM_TIMEOUT[Channel.BULK]
+
+
 def test_loopback_is_quick_and_never_cut():
     wires = Wires("a", "b", profile=flaky())
     wires.network.partition([["a"], ["b"]])
@@ -408,6 +421,14 @@ def test_traffic_on_one_link_does_not_shift_the_chances_of_another():
         return wires["b"].got
 
     assert arrivals(noisy=True) == arrivals(noisy=False)
+
+
+def test_every_direction_of_every_link_has_chances_of_its_own():
+    wires = Wires("a", "b", "c", profile=lan())
+    for source, target in ("ab", "ba", "ac", "bc"):
+        wires.send(source, target, b"x")
+    wires.run(SECOND)
+    assert len({at for name in "abc" for at, _, _ in wires[name].got}) == 4
 
 
 def test_another_profile_holds_from_now_on():

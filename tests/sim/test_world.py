@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +161,7 @@ def test_the_first_step_that_differs_is_found():
     assert step.node in ("m1", "m2", "m3")
 
 
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 from tests.sim.test_world import eventful
 print(eventful().digest)
@@ -171,6 +173,7 @@ def test_hash_seeds_do_not_matter():
     for hash_seed in ("0", "1", "random"):
         result = subprocess.run(
             [sys.executable, "-c", PROGRAM],
+            cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True, text=True, check=True,
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +109,7 @@ def test_a_swarm_on_a_bad_network_recovers_from_crashes(seed):
     assert len(running(world)) == 4
 
 
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 from tests.sim.test_world_swarm import busy
 from simswarm.sim.profiles import flaky
@@ -120,6 +122,7 @@ def test_hash_seeds_do_not_matter_to_a_swarm():
     for hash_seed in ("0", "1", "random"):
         result = subprocess.run(
             [sys.executable, "-c", PROGRAM],
+            cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
