@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from simswarm.scenario.settings import parse_setting
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -20,6 +22,11 @@ class Cell:
 
     values: tuple[tuple[str, str], ...]
     """(path, value as a file would have it)."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The same as `--set` would read it."""
+        return dict(parse_setting(f"{path}={value}") for path, value in self.values)
 
     @property
     def words(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ class Heading:
     measures: tuple[str, ...]
     engine: int
     version: str
+
+    @property
+    def short(self) -> str:
+        """Six hex digits that tell one sweep from another."""
+        return sha256(json.dumps(asdict(self)).encode()).hexdigest()[:6]
 
 
 class Journal:
