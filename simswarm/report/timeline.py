@@ -54,7 +54,7 @@ def running_tasks(records: Sequence[Record], end: float) -> Drawing:
     axes.set_xlim(0, end)
     axes.set_ylim(bottom=0)
     if rows:
-        axes.legend(frameon=False, fontsize=9, loc="lower right")
+        axes.legend(frameon=False, fontsize=9, ncols=6, loc="lower right", bbox_to_anchor=(1, 1))
     return Drawing(figure, ("service", "seconds", "running"), rows)
 
 
@@ -66,9 +66,9 @@ def roles(records: Sequence[Record], end: float) -> Drawing:
     _shade(axes, faults(records, end))
     for span in spans:
         lane = nodes.index(span.node)
-        role = span.what.split(" ")[0]
+        role = span.what.split(",")[0]
         width = span.end - span.start
-        axes.barh(lane, width, left=span.start, height=0.6, color=ROLES.get(role, "#999999"))
+        axes.barh(lane, width, left=span.start, height=0.6, color=ROLES[role])
         if role == "leader" and width > end / 15:
             axes.text(span.start + width / 2, lane, span.what, ha="center", va="center",
                       color="white", fontsize=8)  # fmt: skip

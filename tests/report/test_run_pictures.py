@@ -51,6 +51,9 @@ def test_running_tasks_are_counted_by_engine_truth_and_end_with_their_node(tmp_p
 
 
 def test_the_lanes_show_every_manager(tmp_path):
-    png, _, csv = roles(RECORDS, 60.0).save(tmp_path / "roles")
+    drawing = roles(RECORDS, 60.0)
+    colours = [bar.get_facecolor() for bar in drawing.figure.axes[0].patches[-4:]]
+    assert len(set(colours)) >= 2
+    png, _, csv = drawing.save(tmp_path / "roles")
     assert {row["node"] for row in read_csv(csv)} == {"m1", "m2"}
     assert png.stat().st_size > 5000
