@@ -40,8 +40,13 @@ _RESUMED = EventPriority(-1)
 class SimEnvironment(Environment):
     """A SimPy environment in integer nanoseconds that also takes plain callbacks."""
 
+    # SimPy keeps `_now` and shows it as the property `now`. It is asked for several times in a
+    # callback, so here `now` is what is kept.
+    __slots__ = ("_sequence", "now")
+
+    now: Instant
+    """The current simulated time."""
     _queue: list[_Entry]  # type: ignore[assignment]
-    _now: Instant
 
     def __init__(self, initial_time: Instant = 0) -> None:
         super().__init__(initial_time)
@@ -49,15 +54,18 @@ class SimEnvironment(Environment):
         self._sequence = 0
 
     @property
-    def now(self) -> Instant:
-        """The current simulated time."""
-        return self._now
+    def _now(self) -> Instant:
+        return self.now
+
+    @_now.setter
+    def _now(self, at: Instant) -> None:
+        self.now = at
 
     def call_at(
         self, at: Instant, function: Callable[[Argument], object], argument: Argument
     ) -> None:
         """Call `function(argument)` at an instant that is not in the past."""
-        assert at >= self._now, "the past can't be changed"
+        assert at >= self.now, "the past can't be changed"
         self._sequence = sequence = self._sequence + 1
         heappush(self._queue, (at, NORMAL, sequence, function, argument))
 
@@ -67,12 +75,12 @@ class SimEnvironment(Environment):
         """Call `function(argument)` after a delay of at least 0."""
         assert delay >= 0, "the past can't be changed"
         self._sequence = sequence = self._sequence + 1
-        heappush(self._queue, (self._now + delay, NORMAL, sequence, function, argument))
+        heappush(self._queue, (self.now + delay, NORMAL, sequence, function, argument))
 
     def schedule(self, event: Event, priority: EventPriority = NORMAL, delay: float = 0) -> None:
         """Schedule a SimPy event with a priority and a delay."""
         self._sequence = sequence = self._sequence + 1
-        entry: Any = (self._now + delay, priority, sequence, self._fire, event)
+        entry: Any = (self.now + delay, priority, sequence, self._fire, event)
         heappush(self._queue, entry)
 
     def peek(self) -> float:
@@ -87,7 +95,7 @@ class SimEnvironment(Environment):
         """
         if not self._queue:
             raise EmptySchedule
-        self._now, _, _, function, argument = heappop(self._queue)
+        self.now, _, _, function, argument = heappop(self._queue)
         function(argument)
 
     def run(self, until: float | Event | None = None) -> Any:
@@ -105,7 +113,7 @@ class SimEnvironment(Environment):
         queue = self._queue
         try:
             while queue:
-                self._now, _, _, function, argument = heappop(queue)
+                self.now, _, _, function, argument = heappop(queue)
                 function(argument)
         except StopSimulation as stop:
             return stop.args[0]
@@ -119,12 +127,12 @@ class SimEnvironment(Environment):
     def _stop_at(self, until: float) -> Any:
         """An event that happens at a time, before everything else scheduled for it."""
         at = until if isinstance(until, int) else float(until)
-        if at <= self._now:
+        if at <= self.now:
             raise ValueError(f"until ({at}) must be greater than the current simulation time")
         event = Event(self)
         event._ok = True
         event._value = None
-        self.schedule(event, URGENT, at - self._now)
+        self.schedule(event, URGENT, at - self.now)
         return event
 
     def _fire(self, event: Event) -> None:
