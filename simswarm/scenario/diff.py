@@ -7,6 +7,7 @@ from typing import Any
 from simswarm.scenario.bundle import Bundle
 from simswarm.scenario.result import Json
 
+
 def compare(a: Bundle, b: Bundle) -> Json:
     """Compare two bundles, outcome by outcome."""
     one, other = a.result, b.result

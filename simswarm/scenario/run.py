@@ -235,12 +235,14 @@ class Playing:
         if self.until is not None or self.end < known:
             return known
         calm = self.stage.calm
-        if calm.is_stable(self.end) and not self.stage.clients.open:
+        # what happened last must have had the time to show
+        lasted = self.end - known >= calm.monitor
+        if lasted and calm.is_stable(self.end) and not self.stage.clients.open:
             return self.end
         limit = known + GRACE
         if calm.since is not None:
             # exactly to the moment at which it will have lasted long enough
-            return min(limit, max(self.end + 1, calm.since + calm.monitor))
+            return min(limit, max(self.end + 1, max(calm.since, known) + calm.monitor))
         return min(limit, self.end + SLICE)
 
     def finish(self) -> Run:

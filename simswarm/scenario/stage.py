@@ -150,7 +150,9 @@ class Stage:
         """There is a record of it."""
 
     def _on_violation(self, invariant: Invariant, violation: Violation) -> None:
-        self._world.observe("", "invariant", name=invariant.name, message=violation.message)
+        self._world.observe(
+            "", "invariant", name=invariant.name, verdict="fail", message=violation.message
+        )
 
     def _on_verdict(self, judgement: Judgement) -> None:
         self._world.observe(

@@ -33,7 +33,6 @@ class _Told:
     __slots__ = (
         "burst_at",
         "failures",
-        "leaving",
         "name",
         "reasons",
         "running",
@@ -53,8 +52,6 @@ class _Told:
         """Tasks that are meant to run and have not ended."""
         self.running = 0
         """Tasks that run and are meant to."""
-        self.leaving = 0
-        """Tasks that run and are not meant to."""
         self.settled = False
         self.updating = False
         self.burst_at: Instant | None = None
@@ -79,8 +76,6 @@ class _Told:
         if desired in ("ready", "running"):
             self.wanted += sign * (state in LIVE)
             self.running += sign * (state == desired == "running")
-        else:
-            self.leaving += sign * (state == "running")
 
 
 class ServiceTelling:
@@ -182,7 +177,7 @@ class ServiceTelling:
     def _look(self, service: _Told, t: Instant) -> None:
         """Tell when a service has come to have what it should have."""
         wanted, running = service.wanted, service.running
-        complete = running == wanted and not service.leaving
+        complete = running == wanted
         if complete and not service.settled and wanted and not service.updating:
             self._close(service)
             service.runs += 1

@@ -63,7 +63,16 @@ class _Planned:
 class Timeline:
     """All events of a run."""
 
-    __slots__ = ("_agenda", "_by_trigger", "_entropy", "_marks", "_performer", "_plan", "_waiting")
+    __slots__ = (
+        "_agenda",
+        "_by_trigger",
+        "_entropy",
+        "_last",
+        "_marks",
+        "_performer",
+        "_plan",
+        "_waiting",
+    )
 
     def __init__(
         self, events: Sequence[Event], marks: Marks, performer: Performer, entropy: Entropy
@@ -76,6 +85,8 @@ class Timeline:
         """(When, file order, undo before fire)."""
         self._by_trigger: dict[str, list[_Planned]] = {}
         self._waiting: list[_Planned] = []
+        self._last: Instant = 0
+        """When something was done last."""
 
     def begin(self, variables: Mapping[str, Any]) -> None:
         """The swarm is up: plan what has a time, look at the conditions for the first time."""
@@ -119,6 +130,7 @@ class Timeline:
         while self._agenda and self._agenda[0][0] <= now:
             _, number, kind = heappop(self._agenda)
             planned = self._plan[number]
+            self._last = now
             if kind == FIRE:
                 self._fire(planned, now)
             else:
@@ -130,11 +142,8 @@ class Timeline:
 
         What repeats without end does not prolong a run, nor does what waits for a condition.
         """
-        last = 0
-        for planned in self._plan:
-            known = self._known_end(planned, set())
-            last = max(last, known)
-        return last
+        known = [self._known_end(planned, set()) for planned in self._plan]
+        return max(self._last, *known, 0)
 
     def unfired(self) -> list[Event]:
         """Events that never fired, in file order."""

@@ -67,6 +67,7 @@ class Stage:
         self.tasks: dict[int, Task] = {}
         self.service: Service | None = None
         self.told: list[Judgement] = []
+        self.record("m1", "raft.role", role="leader", term=1, leader="m1")
         for number in (1, 2):
             spec = NodeSpec(labels=(("zone", "ab"[number - 1]),))
             said = NodeDescription(f"w{number}")
@@ -218,6 +219,27 @@ def test_a_run_cut_short_leaves_a_deadline_undecided(stage):
     stage.deploy(1)
     stage.look()
     assert stage.end(15).verdict == "undecided"
+
+
+def test_a_swarm_without_a_leader_is_not_converged(stage):
+    stage.judge(Converged(stage.scene, ("", 0), (None, 20 * SECOND), None))
+    stage.deploy(1)
+    stage.up(1)
+    stage.record("m1", "process.crash", lose="nothing")
+    stage.look()
+    assert stage.end(30).message == "not converged (there is no leader) within 20 s"
+
+
+def test_a_node_that_is_back_must_not_be_held_for_down(stage):
+    stage.judge(Converged(stage.scene, ("", 0), (None, 20 * SECOND), None))
+    said, down = NodeDescription("w2"), NodeStatus(NodeState.DOWN)
+    before = stage.scene.facts.nodes["n2"].node
+    stage.commit(Updated(Node("n2", NodeSpec(), description=said, status=down), before))
+    stage.deploy(1)
+    stage.up(1)
+    stage.look()
+    outcome = stage.end(30)
+    assert outcome.message.startswith("not converged (a node that is back is still held for down)")
 
 
 def leads(stage: Stage, node: str, term: int) -> None:

@@ -1,8 +1,8 @@
 """`converged`: the swarm is as it should be, and stays so.
 
 Every service has its desired running tasks of the current spec, none in excess, no update under
-way, and the containers behind them really run - for the monitoring period. The verdict is dated
-at the first instant of that stable span.
+way, and the containers behind them really run; a leader works, and holds nobody for down who is
+back - for the monitoring period. The verdict is dated at the first instant of that stable span.
 
 Source: the span is docker's (cli/command/service/progress/progress.go: the update's `monitor`,
 or 5 s). Not here: networks' tables, which have to agree too once there are networks.
@@ -47,7 +47,9 @@ class StableSpan:
     def observe(self, now: Instant) -> None:
         """Look again."""
         chosen = self._chosen()
-        if chosen is None or not all(self._scene.is_settled(service) for service in chosen):
+        scene = self._scene
+        settled = chosen is not None and all(scene.is_settled(service) for service in chosen)
+        if chosen is None or not settled or not scene.is_whole():
             self.since = None
             return
         if self._given is None:
@@ -67,6 +69,10 @@ class StableSpan:
             missing = [name for name in self._services or () if name not in known]
             return f"there is no service {' or '.join(missing)}"
         parts = [self._lack(service) for service in chosen if not self._scene.is_settled(service)]
+        if not self._scene.has_working_leader():
+            parts.append("there is no leader")
+        elif not self._scene.is_whole():
+            parts.append("a node that is back is still held for down")
         return ", ".join(parts) or "it did not last"
 
     def _lack(self, service: ServiceFacts) -> str:

@@ -68,6 +68,12 @@ class Scene:
         """Whether managers and engines agree that a service is as it should be."""
         return service.settled and self.really_running(service) == service.desired
 
+    def is_whole(self) -> bool:
+        """Whether a leader works, and holds nobody for down who is up and in touch with it."""
+        return self.has_working_leader() and not any(
+            facts.is_down and self._in_reach(facts.node.name) for facts in self.facts.nodes.values()
+        )
+
     def reachable_members(self) -> int:
         """Managers that are up and can talk to a quorum."""
         members = self.around.members()
