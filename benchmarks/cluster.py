@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from time import process_time
 
-from simswarm.base.time import MILLISECOND, SECOND, Duration
-
 from benchmarks.machine import bare_calls, max_rss, pin
 from benchmarks.sampling import Sampler
 from benchmarks.swarms import Faults, Services, Swarm, Writes
+from simswarm.base.time import MILLISECOND, SECOND, Duration
 
 HOUR = 3600
 PATIENCE = 600

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from struct import Struct
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -54,7 +53,7 @@ from simswarm.base.effects import (
 from simswarm.base.engine import ContainerConfig, EngineOccurrence, Outcome
 from simswarm.base.entropy import Entropy
 from simswarm.base.errors import Unsupported
-from simswarm.base.time import Duration, Instant, Now
+from simswarm.base.time import Duration, Now
 from simswarm.base.trace import TraceRecord
 from simswarm.model.config import NodeConfig
 from simswarm.sim.clock import Clock, ClockModel
@@ -160,12 +159,7 @@ class _Performance(NamedTuple):
 _Item = _Parcel | Timer | Input
 
 _encode = msgspec.msgpack.Encoder().encode
-_STEP = Struct("<qHI").pack
-"""When, which node, how many bytes the input has."""
-_SENT = Struct("<cBHI").pack
-_WROTE = Struct("<cBHI").pack
-_LENGTH = Struct("<I").pack
-_UNHASHED = (SetTimer, CancelTimer, Observe)
+_UNHASHED: frozenset[type] = frozenset((SetTimer, CancelTimer, Observe))
 """Effects that show elsewhere in the digest (a timer when it fires), or must not count."""
 
 
@@ -242,7 +236,7 @@ class Host:
         entropy = shared.entropy.fork(f"node/{self.name}/boot{self.boot_number}")
         now = self.clock.now(shared.env.now)
         self.node, effects = shared.boot(self.config, image, entropy, now)
-        self._account("boot", b"B", b"", effects)
+        self._account("boot", effects)
         for observer in shared.observers:
             observer.on_boot(self, image, effects)
         self._perform(effects)
@@ -299,7 +293,8 @@ class Host:
             self._inbox.append(_Parcel(way, frame))
             return
         way.consumed()
-        self._step(Deliver(way.source.name, way.source.identity, frame), way.label, frame)
+        source = way.source
+        self._step(Deliver(source.name, source.identity, frame))
 
     def lost(self, target: str, channel: Channel) -> None:
         """A stream to or from a peer broke."""
@@ -339,7 +334,7 @@ class Host:
                 timer.waiting = True
                 self._inbox.append(timer)
             return
-        self._step(timer.fired, timer.label, b"")
+        self._step(timer.fired)
         self._timers.forget(timer)
 
     def give(self, given: Input) -> None:
@@ -362,11 +357,11 @@ class Host:
         elif isinstance(item, EngineResult):
             if item.id in self._commands:
                 del self._commands[item.id]
-                self._step(item, b"I", _encode(item))
+                self._step(item)
         else:
             if isinstance(item, Written):
                 self._settle(item)
-            self._step(item, b"I", _encode(item))
+            self._step(item)
 
     def _settle(self, written: Written) -> None:
         """What a write held back may go."""
@@ -378,7 +373,7 @@ class Host:
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────
 
-    def _step(self, given: Input, label: bytes, body: bytes) -> None:
+    def _step(self, given: Input) -> None:
         node, shared = self.node, self._shared
         assert node is not None, "a node that is down takes no step"
         try:
@@ -386,7 +381,7 @@ class Host:
         except Exception as error:
             error.add_note(f"in {self.name}, step {shared.digest.steps + 1}: {given!r:.500}")
             raise
-        self._account(given, label, body, effects)
+        self._account(given, effects)
         for observer in shared.observers:
             observer.on_step(self, given, effects)
         if self.service_time:
@@ -409,47 +404,32 @@ class Host:
         if self.node is not None and not self.paused:
             self._read_inbox()
 
-    def _account(
-        self, given: Input | str, label: bytes, body: bytes, effects: list[Effect]
-    ) -> None:
+    def _account(self, given: Input | str, effects: list[Effect]) -> None:
         """Add a step to the digest."""
         shared = self._shared
-        now = shared.env.now
-        parts = [_STEP(now, self.port.index, len(body)), label, body]
-        for effect in effects:
-            if isinstance(effect, Send):
-                target, frame = effect.target.encode(), effect.frame
-                parts += (_SENT(b"s", effect.channel, len(target), len(frame)), target, frame)
-            elif isinstance(effect, _UNHASHED):
-                continue
-            elif isinstance(effect, Write):
-                file = effect.file.encode()
-                parts += (_WROTE(b"w", effect.mode, len(file), len(effect.records)), file)
-                for record in effect.records:
-                    parts += (_LENGTH(len(record)), record)
-            else:
-                encoded = _encode(effect)
-                parts += (b"e", _LENGTH(len(encoded)), encoded)
-        if shared.digest.add(b"".join(parts)):
-            self._describe(given, effects, now)
+        hashed = [effect for effect in effects if type(effect) not in _UNHASHED]
+        if shared.digest.add(_encode((shared.env.now, self.port.index, given, hashed))):
+            self._describe(given, effects)
 
-    def _describe(self, given: Input | str, effects: list[Effect], now: Instant) -> None:
+    def _describe(self, given: Input | str, effects: list[Effect]) -> None:
         words = tuple(repr(effect) for effect in effects)
         given_words = given if isinstance(given, str) else repr(given)
-        digest = self._shared.digest
+        digest, now = self._shared.digest, self._shared.env.now
         digest.records.append(StepRecord(digest.steps, now, self.name, given_words, words))
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────
 
     def _perform(self, effects: list[Effect]) -> None:
-        holding = self._holding
+        holding, network, port = self._holding, self._shared.network, self.port
         for effect in effects:
             if isinstance(effect, Send):
-                if (effect.after or not holding.is_empty) and holding.holds(effect):
+                if (effect.after or holding.held) and holding.holds(effect):
                     continue
-                self._send(effect)
+                network.send(port, effect.target, effect.channel, effect.frame)
             elif isinstance(effect, SetTimer):
                 self._timers.set(effect.key, effect.at)
+            elif isinstance(effect, Observe):
+                self._shared.recorder.record(self.name, effect.kind, effect.fields)
             else:
                 self._perform_rarer(effect)
                 if self._halted is not None:
@@ -465,8 +445,6 @@ class Host:
 
     def _perform_rarer(self, effect: Effect) -> None:
         match effect:
-            case Observe(kind, fields):
-                self._shared.recorder.record(self.name, kind, fields)
             case Write():
                 self._holding.writing(effect.token)
                 self.disk.write(effect)

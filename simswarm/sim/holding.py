@@ -18,11 +18,12 @@ from simswarm.base.effects import Reply, Send, Token
 class Holding:
     """What one boot of a node holds back."""
 
-    __slots__ = ("_held", "_pending")
+    __slots__ = ("_pending", "held")
 
     def __init__(self) -> None:
         self._pending: dict[Token, None] = {}
-        self._held: list[Send | Reply] = []
+        self.held: list[Send | Reply] = []
+        """What waits, in the order asked for; to be read by others."""
 
     def writing(self, token: Token) -> None:
         """A write has begun."""
@@ -31,21 +32,21 @@ class Holding:
     def holds(self, effect: Send | Reply) -> bool:
         """Whether an effect must wait; if so, it is kept until `settled` returns it."""
         waits = effect.after in self._pending or any(
-            _way(held) == _way(effect) for held in self._held
+            _way(held) == _way(effect) for held in self.held
         )
         if waits:
-            self._held.append(effect)
+            self.held.append(effect)
         return waits
 
     def settled(self, token: Token, *, failed: bool) -> list[Send | Reply]:
         """A write has ended: the effects that may leave now, in order."""
         self._pending.pop(token, None)
-        if not self._held:
+        if not self.held:
             return []
         free: list[Send | Reply] = []
         kept: list[Send | Reply] = []
         blocked: dict[tuple[str | int, int], None] = {}
-        for effect in self._held:
+        for effect in self.held:
             if failed and effect.after == token:
                 continue
             way = _way(effect)
@@ -54,13 +55,8 @@ class Holding:
                 kept.append(effect)
             else:
                 free.append(effect)
-        self._held = kept
+        self.held = kept
         return free
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is held back."""
-        return not self._held
 
 
 def _way(effect: Send | Reply) -> tuple[str | int, int]:

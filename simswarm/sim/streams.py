@@ -142,7 +142,6 @@ class Stream:
         "broken",
         "channel",
         "incarnation",
-        "label",
         "link",
         "queued",
         "source",
@@ -163,8 +162,6 @@ class Stream:
         """From source to target."""
         self.back: Link
         """The way back, for resets."""
-        self.label = b"D" + source.name.encode() + b"\0"
-        """How the digest names what arrives on it."""
         self.broken = False
         self.queued = 0
         """Frames sent and not yet read."""
@@ -372,7 +369,6 @@ class Datagrams:
         "_free",
         "_tap",
         "channel",
-        "label",
         "link",
         "queued",
         "source",
@@ -388,7 +384,6 @@ class Datagrams:
         self.target = target
         self.channel = Channel.DATAGRAM
         self.link: Link
-        self.label = b"G" + source.name.encode() + b"\0"
         self.queued = 0
         """Frames arrived and not yet read."""
 

@@ -31,7 +31,7 @@ _NEVER = -1
 class Timer:
     """One timer of one boot."""
 
-    __slots__ = ("_armed", "_timers", "deadline", "fired", "key", "label", "waiting")
+    __slots__ = ("_armed", "_timers", "deadline", "fired", "key", "waiting")
 
     def __init__(self, timers: Timers, key: TimerKey) -> None:
         self._timers = timers
@@ -41,8 +41,6 @@ class Timer:
         self.deadline = _NEVER
         """On the node's monotonic clock."""
         self.fired = TimerFired(key)
-        self.label = f"T{key.owner}\0{key.epoch}\0{key.name}\0".encode()
-        """How the digest names its firing."""
         self.waiting = False
         """It has fired, and the node has not been told yet."""
 

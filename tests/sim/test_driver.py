@@ -139,7 +139,6 @@ class _Letter:
     """A frame's way from nowhere."""
 
     source = SimpleNamespace(name="nowhere", identity=Identity("nowhere"))
-    label = b"L"
 
     def consumed(self):
         pass

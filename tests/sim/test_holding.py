@@ -22,7 +22,7 @@ def test_an_effect_waits_for_its_write_and_others_of_its_stream_behind_it():
     assert holding.holds(second)
     assert not holding.holds(other)
     assert holding.settled(1, failed=False) == [first, second]
-    assert holding.is_empty
+    assert not holding.held
     assert not holding.holds(send(4, after=1))
 
 
