@@ -66,8 +66,8 @@ class Actions:
         self._entropy = entropy
         self._images: dict[str, ImageBehaviour] = dict(scenario.images)
         self._kept_images: dict[int, dict[str, ImageBehaviour]] = {}
-        self._faults: dict[str, int] = {}
-        """Network faults in force by the id of their event."""
+        self._faults: dict[int, Event] = {}
+        """Network faults that have not been undone, and whose doing they are."""
         self.resolved: dict[int, dict[str, tuple[str, ...]]] = {}
         """What random targets meant: event number → field → nodes; for the locked scenario."""
         self.warnings: list[str] = []
@@ -115,7 +115,7 @@ class Actions:
                 for name in done.nodes:
                     self._world.resume(name)
             case actions.Partition() | actions.LinkFault():
-                self._world.heal(done.fault)
+                self._heal_fault(done.fault)
             case actions.Drain() | actions.PauseNode():
                 self._order(event, set_availability(done.nodes, Availability.ACTIVE))
             case actions.ChangeImages():
@@ -271,7 +271,8 @@ class Actions:
     def _heal(self, number: int, event: Event, action: actions.Heal) -> None:
         if action.event is not None:
             self._record(event, (), f"heal {action.event}")
-            self._world.heal(self._faults.get(action.event, 0))
+            for fault in [id for id, cause in self._faults.items() if cause.id == action.event]:
+                self._heal_fault(fault)
         elif action.groups is not None:
             sides = self._sides(number, action.groups)
             self._record(event, (), "heal " + " | ".join(" ".join(side) for side in sides))
@@ -280,14 +281,28 @@ class Actions:
             nodes = self._nodes(number, "target", action.target)
             self._record(event, nodes, self._words(event, nodes))
             if set(nodes) >= set(self._scene.around.nodes()):
+                self._faults.clear()
                 self._world.heal()
             else:
                 self._world.heal_nodes(nodes)
 
     def _injected(self, event: Event, fault: int) -> Undo:
-        if event.id is not None:
-            self._faults[event.id] = fault
+        self._faults[fault] = event
         return Undo(fault=fault)
+
+    def _heal_fault(self, fault: int) -> None:
+        if self._faults.pop(fault, None) is not None:
+            self._world.heal(fault)
+
+    def left_in_force(self) -> list[str]:
+        """What was done to the world and not undone, in words."""
+        truth = self._scene.truth
+        found = [f"{name} is still down at the end" for name in truth.down]
+        found += [f"{name} is still paused at the end" for name in truth.paused]
+        for event in self._faults.values():
+            whose = f"event '{event.id}'" if event.id else f"the {event.verb} event"
+            found.append(f"network faults of {whose} are still in force at the end")
+        return list(dict.fromkeys(found))
 
     # ── images and containers ────────────────────────────────────────────────────────────────
 

@@ -287,7 +287,7 @@ class Playing:
         for event in self.stage.timeline.unfired():
             name = f"event '{event.id}'" if event.id is not None else f"the {event.verb} event"
             found.append(f"line {event.line}: {name} never fired")
-        return found
+        return found + self.stage.actions.left_in_force()
 
     def _model(self) -> Json:
         listed = self.scenario.images

@@ -135,13 +135,17 @@ class Converged(Deadline):
         return (*wishes, max(self._span.since, self.start) + self._span.monitor)
 
     def finish(self, now: Instant) -> None:
-        """A run that ends while the span still lasts is judged on its beginning."""
+        """A span that has lasted long enough passes; one that might still have is undecided."""
         if self.verdict is not None or self.never_began():
             return
         start, since = self.start, self._span.since
         assert start is not None
         if since is not None and now >= start:
-            self.came_true(max(since, start), "")
+            begun = max(since, start)
+            if now - begun >= self._span.monitor:
+                self.came_true(begun, "")
+            else:
+                self.decide("undecided", now, "the run ended before it had lasted long enough")
         elif self.deadline is not None and now < self.deadline:
             self.cut_short(now)
         else:
