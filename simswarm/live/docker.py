@@ -77,6 +77,15 @@ def connect() -> Any:
     return client
 
 
+def has_image(client: Any, image: str) -> bool:
+    """Whether the engine has an image."""
+    try:
+        client.inspect_image(image)
+    except (errors.ImageNotFound, errors.APIError):
+        return False
+    return True
+
+
 def selection(swarm: str, node: str | None = None) -> dict[str, list[str]]:
     """The label filter of a swarm's containers, or of one node's."""
     chosen = [f"{SWARM}={swarm}"]

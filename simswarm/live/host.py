@@ -98,6 +98,7 @@ class LiveHost:
     def attach(self, loop: asyncio.AbstractEventLoop, pid: int) -> None:
         """Take over a process that another supervisor started."""
         self.pid, self.up = pid, True
+        self.boot_number = max(self.boot_number, 1)
         self._link = loop.create_task(self._converse())
 
     def kill(self) -> None:

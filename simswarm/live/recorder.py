@@ -70,6 +70,7 @@ class LiveRecorder:
         self._sequence = 0
         self._held: list[tuple[Instant, str, Observed]] = []
         self._once = CommittedOnce()
+        self._last: Instant | None = None
 
     def add(self, node: str, entry: Line) -> None:
         """Something from a node's trace."""
@@ -90,9 +91,14 @@ class LiveRecorder:
         """When the oldest entry that is not in the trace yet was observed."""
         return self._queue[0][0] if self._queue else None
 
-    def take_next(self, now: Instant) -> None:
-        """Put the oldest entry into the trace, at an observed time that never goes back."""
-        _, _, node, entry = heappop(self._queue)
+    def take_next(self) -> Instant:
+        """Put the oldest entry into the trace; its observed time, which never goes back."""
+        at, _, node, entry = heappop(self._queue)
+        now = self._last = at if self._last is None else max(at, self._last)
+        self._take(now, node, entry)
+        return now
+
+    def _take(self, now: Instant, node: str, entry: Line) -> None:
         if isinstance(entry, Applied):
             for sink in self.applied:
                 sink(node, entry.changes, entry.index)

@@ -28,6 +28,7 @@ from typing import Any
 import msgspec
 
 from simswarm.base.errors import FailedPrecondition, InvalidSpec, NotFound
+from simswarm.base.time import Instant
 from simswarm.base.values import Value
 from simswarm.live.control import ProcessConfig
 from simswarm.live.node_process import DISK_FOLDER, TRACE_FILE
@@ -50,6 +51,8 @@ class SwarmRecord(Value, frozen=True):
     nodes: tuple[ProcessConfig, ...]
     created_by: int
     """The process id of the supervisor."""
+    origin: Instant = 0
+    """CLOCK_MONOTONIC when the swarm was up; 0 before."""
 
 
 _encode = msgspec.json.Encoder().encode

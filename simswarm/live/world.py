@@ -24,10 +24,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from simswarm.base.effects import Field
-from simswarm.base.errors import NotFound, SimswarmError, Unavailable, Unsupported
+from simswarm.base.errors import (
+    FailedPrecondition,
+    NotFound,
+    SimswarmError,
+    Unavailable,
+    Unsupported,
+)
 from simswarm.base.time import MILLISECOND, Duration, Instant
 from simswarm.base.trace import TraceRecord
-from simswarm.base.values import Value
+from simswarm.base.values import Value, replace
 from simswarm.live.clockwork import LiveEnvironment
 from simswarm.live.control import (
     Answer,
@@ -107,17 +113,12 @@ class LiveWorld:
             engine=self.record.engine,
             level=self._level,
         )
-        nodes = (*self.record.nodes, process)
-        self.record = type(self.record)(
-            self.record.name,
-            self.record.label,
-            self.record.engine,
-            self.record.sockets,
-            nodes,
-            self.record.created_by,
-        )
-        self.state.save(self.record)
+        self._save(nodes=(*self.record.nodes, process))
         return self._adopt(process)
+
+    def _save(self, **changes: Any) -> None:
+        self.record = replace(self.record, **changes)
+        self.state.save(self.record)
 
     def _adopt(self, config: ProcessConfig) -> LiveHost:
         host = LiveHost(config, self.state, self._heard)
@@ -125,10 +126,17 @@ class LiveWorld:
         return host
 
     def attach(self) -> None:
-        """Take over the processes that run already."""
-        for pid, name in self.state.processes().items():
-            self.hosts[name].attach(self._loop, pid)
-        self._wait(self._all_listening)
+        """Take over the processes that run already; what they observed so far is read again.
+
+        Raises:
+            FailedPrecondition: a node is down.
+        """
+        running = {name: pid for pid, name in self.state.processes().items()}
+        for name, host in self.hosts.items():
+            if name not in running:
+                raise FailedPrecondition(f"{name} of the live swarm '{self.record.name}' is down")
+            host.attach(self._loop, running[name])
+        self.wait_booted()
 
     def boot(self, name: str) -> bool:
         """Start a node's process, for the first time or again. False: it is up already. Nodes
@@ -237,6 +245,14 @@ class LiveWorld:
         for subject in await work:
             fields = subject_fields(subject)
             self.observe(name, "engine.container", **fields, action="die", exit_code=KILLED)
+
+    def undo_faults(self) -> None:
+        """Whatever was done to links and processes that still run ends now."""
+        if any(self._table(name).rules for name in self.hosts):
+            self.heal()
+        for name in self.hosts:
+            self.resume(name)
+        self.run(self.env.now + READ_PERIOD)  # the orders have to leave
 
     # ── the network ──────────────────────────────────────────────────────────────────────────
 
@@ -428,6 +444,12 @@ class LiveWorld:
     def mark_origin(self) -> None:
         """The swarm is up: this observed instant is t = 0."""
         self.recorder.mark_origin(self.env.now)
+        if not self.record.origin:
+            self._save(origin=self._began + self.env.now)
+
+    def use_origin(self) -> None:
+        """Count from the moment the swarm was up at first, for those who only watch."""
+        self.recorder.mark_origin(self.record.origin - self._began if self.record.origin else 0)
 
     @property
     def observers(self) -> list[RecordSink]:
@@ -479,8 +501,9 @@ class LiveWorld:
         while True:
             record, callback = self.recorder.next_at, self.env.next_at
             if record is not None and record <= horizon and (callback is None or record < callback):
+                # its own time first: what hears of it may ask for the time
                 self.env.now = max(self.env.now, record)
-                self.recorder.take_next(self.env.now)
+                self.recorder.take_next()
             elif callback is not None and callback < horizon:
                 self.env.run_next()
             else:

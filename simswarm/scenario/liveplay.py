@@ -81,8 +81,8 @@ class LivePlaying(Playing):
             FormationFailed, Unavailable: it does not come up.
             FailedPrecondition: it has services already.
         """
-        taken_over = any(host.up for host in self._live.hosts.values())
-        if taken_over:
+        if self._live.record.origin:  # it was up before
+            self._live.attach()
             Formation(self.world, self.scenario.cluster, self.stage.scene.facts).run()
             services = sorted(self.stage.scene.facts.services_by_name)
             if services:
@@ -130,7 +130,7 @@ def start_swarm(state: StateFolder, cluster: Cluster, engine: str) -> LiveWorld:
 
 
 def take_over(state: StateFolder, cluster: Cluster) -> LiveWorld:
-    """A live swarm that runs already, if it is what a scenario asks for.
+    """A live swarm that was brought up before, if it is what a scenario asks for.
 
     Raises:
         NotFound: there is no such swarm.
@@ -140,9 +140,7 @@ def take_over(state: StateFolder, cluster: Cluster) -> LiveWorld:
     difference = _difference(found, node_configs(cluster))
     if difference:
         raise FailedPrecondition(f"the live swarm '{state.name}' is another one: {difference}")
-    world = LiveWorld(state, FaultBook())
-    world.attach()
-    return world
+    return LiveWorld(state, FaultBook())
 
 
 def _difference(found: list[NodeConfig], wanted: list[NodeConfig]) -> str:
@@ -168,6 +166,7 @@ def form_swarm(world: LiveWorld, cluster: Cluster) -> float:
     begun = time.monotonic()
     playing = LivePlaying(Scenario(simswarm=1, name="up", cluster=cluster), world)
     Formation(playing.world, cluster, playing.stage.scene.facts).run()
+    world.mark_origin()
     return time.monotonic() - begun
 
 
