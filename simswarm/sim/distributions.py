@@ -190,12 +190,19 @@ class Draws:
     def next(self) -> int:
         """The next integer of [0, U32)."""
         if not self._batch:
-            self._batch = list(self._BATCH.unpack(self._entropy.bytes(self._BATCH.size)))
+            self._refill()
         return self._batch.pop()
 
     def duration(self, source: Sampler) -> Duration:
         """The next duration of a distribution; a constant one takes no draw."""
-        return source.least if source.constant else source.at(self.next())
+        if source.constant:
+            return source.least
+        if not self._batch:
+            self._refill()
+        return source.at(self._batch.pop())
+
+    def _refill(self) -> None:
+        self._batch += self._BATCH.unpack(self._entropy.bytes(self._BATCH.size))
 
     def happens(self, parts: int) -> bool:
         """Whether something of this probability (parts per million) happens."""

@@ -84,7 +84,7 @@ class Link:
         """The one-way latency of the next message."""
         if self._constant >= 0:
             return self._constant
-        draws = self.draws
+        draws = self._draws or self.draws
         delay = draws.duration(self._base)
         return delay if self._added is None else delay + draws.duration(self._added)
 

@@ -82,10 +82,10 @@ def decode(frame: bytes) -> Message:
     Raises:
         RemoteProtocolError: another format version, or not the encoding of any message.
     """
-    if frame[:1] != _HEAD[:1] or len(frame) < 3:
+    if len(frame) < 3 or frame[0] != FORMAT_VERSION:
         raise RemoteProtocolError("frame of an unknown format version")
     try:
-        message: Message = _messages.decode(memoryview(frame)[2:])
+        message: Message = _messages.decode(frame[2:])
     except NOT_A_VALUE as error:
         raise RemoteProtocolError(f"not a message: {error}") from None
     return message
