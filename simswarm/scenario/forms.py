@@ -117,6 +117,22 @@ class Frozen(BaseModel):
         frozen=True, extra="forbid", serialize_by_alias=True, hide_input_in_errors=True
     )
 
+    also: ClassVar[tuple[JsonSchema, ...]] = ()
+    """Other shapes that a validator of the part takes, for the JSON Schema."""
+
+    @classmethod
+    def _shapes(cls, whole: JsonSchema) -> list[JsonSchema]:
+        return [*cls.also, whole]
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchema:
+        reference = handler(schema)
+        whole = handler.resolve_ref_schema(reference)
+        shapes = cls._shapes(whole)
+        return reference if shapes == [whole] else {"anyOf": shapes}
+
 
 class Short(Frozen):
     """A part that may be written as one value: that of the field named by `short`."""
@@ -132,11 +148,8 @@ class Short(Frozen):
         return {cls.short: data}
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchema:
-        whole = handler.resolve_ref_schema(handler(schema))
-        return {"anyOf": [whole["properties"][cls.short], whole]}
+    def _shapes(cls, whole: JsonSchema) -> list[JsonSchema]:
+        return [whole["properties"][cls.short], *cls.also, whole]
 
 
 def describe(value: object) -> str:

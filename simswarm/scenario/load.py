@@ -27,7 +27,12 @@ from simswarm.scenario.positions import Document, Path
 from simswarm.scenario.reading import Reading
 from simswarm.scenario.references import wrong_references
 from simswarm.scenario.settings import BadPath, assign
-from simswarm.scenario.shape import known_extensions, normalised, without_wrong_parts
+from simswarm.scenario.shape import (
+    hides_names,
+    known_extensions,
+    normalised,
+    without_wrong_parts,
+)
 from simswarm.scenario.stacks import StackReader
 from simswarm.scenario.supported import unsupported
 from simswarm.scenario.translate import Translator
@@ -148,7 +153,8 @@ class _Loading:
             scenario = Scenario.model_validate(without_wrong_parts(shaped, error))
         except ValidationError:
             return None
-        return Reading(scenario, self._document, shaped, tuple(stacks.read), is_patched=True)
+        hidden = hides_names(shaped, error)
+        return Reading(scenario, self._document, shaped, tuple(stacks.read), True, hidden)
 
     def _mark_origins(self, scenario: Scenario, uses_networks: bool) -> None:
         file = self._document.file

@@ -22,6 +22,8 @@ class Reading(NamedTuple):
     """The stacks at 0, then those of `deploy` events."""
     is_patched: bool = False
     """Parts with errors of form stand as placeholders: only errors of reference are of use."""
+    hides_names: bool = False
+    """A part with errors might have given nodes or services their names."""
 
     def problem(
         self, code: str, message: str, path: Path, hint: str = "", severity: Severity = "error"
@@ -50,7 +52,7 @@ class Reading(NamedTuple):
     @property
     def is_incomplete(self) -> bool:
         """Whether something could not be read, so that some names may be missing."""
-        return self.is_patched or any(stack.has_errors for stack in self.stacks)
+        return self.hides_names or any(stack.has_errors for stack in self.stacks)
 
     def all_services(self) -> Iterator[tuple[ReadStack, str]]:
         """Every service of every stack, under its name in the stack file."""

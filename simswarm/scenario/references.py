@@ -36,7 +36,7 @@ from simswarm.scenario.names import Names, names_of, sample
 from simswarm.scenario.positions import Path
 from simswarm.scenario.reading import Reading
 
-METRICS = ("leader_changes", "committed_lost", "simulated_seconds", "events")
+METRICS = ("leader_changes", "term", "tasks")
 """What a sweep can measure besides expectations."""
 
 
@@ -223,7 +223,11 @@ class _Checker:
             return _branch(parts, 3, tuple(variables.COMMAND), "last_command")
         return _branch(parts, 2, (*variables.NODE, variables.LAST_COMMAND), "a node")
 
-    def _no_such(self, kind: str, variable: Variable, known: Sequence[str]) -> tuple[int, str, str]:
+    def _no_such(
+        self, kind: str, variable: Variable, known: Sequence[str]
+    ) -> tuple[int, str, str] | None:
+        if self._reading.is_incomplete:
+            return None  # it may be one that could not be read
         name = variable.parts[1]
         whole = name + variable.dashed
         if len(variable.parts) == 2 and variable.dashed and whole in known:

@@ -84,6 +84,20 @@ def without_wrong_parts(data: dict[str, Any], error: ValidationError) -> dict[st
     return {"simswarm": 1, "name": "x", **result}
 
 
+def hides_names(data: dict[str, Any], error: ValidationError) -> bool:
+    """Whether a part with errors might name nodes or services that others refer to."""
+    for details in error.errors(include_url=False):
+        loc = details["loc"]
+        if not loc or loc[0] in ("cluster", "stack"):
+            return True
+        items = data.get(str(loc[0]))
+        if loc[0] == "events" and isinstance(items, list) and len(loc) > 1:
+            event = items[int(loc[1])]
+            if isinstance(event, dict) and any(key in event for key in _NAMING):
+                return True
+    return False
+
+
 def _is_id(value: object) -> bool:
     try:
         event_id(value)
@@ -92,6 +106,7 @@ def _is_id(value: object) -> bool:
     return True
 
 
+_NAMING = ("deploy", "docker", "join")
 _PLACEHOLDERS: dict[str, dict[str, Any]] = {
     "events": {"at": "0s", "note": "an event with an error"},
     "expect": {"at_end": "true"},

@@ -17,22 +17,23 @@ from simswarm.scenario.model.triggers import AfterFiring, When
 from simswarm.scenario.moments import AfterEvent, AtEnd, Between, Finally, Throughout
 from simswarm.scenario.positions import Document
 from simswarm.scenario.schema import json_schema
-from tests.scenario_format.places import DESIGN
+from tests.scenario_format.places import DESIGN, EVERYTHING
 
 NAMES = (
     *("blue-green", "leader-crash", "noisy-network", "rolling-os-upgrade", "rolling-update"),
     *("split-brain", "zone-outage"),
 )
 FILES = [DESIGN / f"{name}.yaml" for name in NAMES]
+ALL = [*FILES, EVERYTHING]
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_it_loads_and_checks_without_an_error(path):
     assert load_scenario(path).name == path.stem
     assert [problem for problem in check(path) if problem.is_error] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_its_lock_reads_back_as_the_same_scenario_without_other_files(path, tmp_path):
     scenario = load_scenario(path)
     locked = tmp_path / "locked.yaml"
@@ -43,7 +44,7 @@ def test_its_lock_reads_back_as_the_same_scenario_without_other_files(path, tmp_
     assert lock(again) == lock(scenario)
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_it_and_its_lock_fit_the_json_schema(path):
     validator = jsonschema.Draft202012Validator(json_schema())
     for text in (path.read_text(), lock(load_scenario(path))):

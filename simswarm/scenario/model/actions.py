@@ -16,12 +16,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, RootModel, model_validator
+from pydantic_core import CoreSchema
 
 from simswarm.base.values import Value
 from simswarm.scenario.compose.files import Resources, RestartPolicy, UpdateConfig
 from simswarm.scenario.durations import SignedSpan, Span, Spread
-from simswarm.scenario.forms import Frozen, Many, Read, Short, describe, wrong
+from simswarm.scenario.forms import Frozen, JsonSchema, Many, Read, Short, describe, wrong
 from simswarm.scenario.model.cluster import Link
 from simswarm.scenario.model.images import ImageChange
 from simswarm.scenario.model.stack import StackField
@@ -41,6 +42,7 @@ class Deploy(Frozen):
     of the scenario's own `stack`. `prune` removes services that the stack no longer has.
     """
 
+    also = ({"type": "string"}, {"type": "object"})
     stack: StackField
     name: Text | None = None
     prune: Flag = False
@@ -132,6 +134,7 @@ class Label(Frozen):
     `{target: w1, add: {disk: ssd}, remove: [old]}`, or `{w1: {disk: ssd, old: null}}`.
     """
 
+    also = ({"type": "object", "maxProperties": 1, "additionalProperties": {"type": "object"}},)
     target: Targets
     add: Mapping[str, AnyText] = Field(default_factory=dict)
     remove: Many[Text] = ()
@@ -253,6 +256,7 @@ class Heal(Short):
     """Undo network faults: all, those on nodes, a partition's, or those of an event."""
 
     short: ClassVar[str] = "target"
+    also = ({"type": "array", "items": {"type": "array"}},)
     target: Targets | None = None
     groups: Groups | None = None
     event: Text | None = None
@@ -304,6 +308,14 @@ class ChangeImages(RootModel[Mapping[str, ImageChange]]):
         if isinstance(data, Mapping) and isinstance(data.get("name"), str):
             return {data["name"]: {key: data[key] for key in data if key != "name"}}
         return data
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchema:
+        whole = handler.resolve_ref_schema(handler(schema))
+        flat = {"properties": {"name": {"type": "string"}}, "required": ["name"]}
+        return {"anyOf": [whole, {"type": "object", **flat}]}
 
     @property
     def images(self) -> Mapping[str, ImageChange]:
