@@ -209,13 +209,13 @@ class Playing:
 
     def play(self, progress: Progress | None = None) -> None:
         """Play to the end."""
-        while True:
-            target = self._next_stop()
-            if target <= self.end:
-                return
+        while not self._is_over():
+            known = self.known_end
+            next_slice = (self.end // SLICE + 1) * SLICE
+            stop = min(known, next_slice) if self.end < known else next_slice
             if progress is not None:
-                progress(self.end, max(target, self.known_end))
-            self.advance(min(target, self.end + SLICE))
+                progress(self.end, max(stop, known))
+            self.advance(stop)
 
     @property
     def invariants(self) -> Sequence[Invariant]:
@@ -229,21 +229,17 @@ class Playing:
             return self.until
         return max(self.stage.timeline.horizon(), self.stage.referee.horizon())
 
-    def _next_stop(self) -> Instant:
-        """How far to go on; what is behind means that the run is over."""
+    def _is_over(self) -> bool:
+        """Whether to stop here. Without a given end only whole slices are asked, so that where a
+        run ends doesn't depend on where it was stopped in between."""
+        if self.until is not None:
+            return self.end >= self.until
         known = self.known_end
-        if self.until is not None or self.end < known:
-            return known
-        calm = self.stage.calm
-        # what happened last must have had the time to show
-        lasted = self.end - known >= calm.monitor
-        if lasted and calm.is_stable(self.end) and not self.stage.clients.open:
-            return self.end
-        limit = known + GRACE
-        if calm.since is not None:
-            # exactly to the moment at which it will have lasted long enough
-            return min(limit, max(self.end + 1, max(calm.since, known) + calm.monitor))
-        return min(limit, self.end + SLICE)
+        if self.end < known or self.end % SLICE:
+            return False
+        if self.end >= known + GRACE:
+            return True
+        return self.stage.calm.is_stable(self.end) and not self.stage.clients.open
 
     def finish(self) -> Run:
         """Judge what is still open, and put the result together."""
