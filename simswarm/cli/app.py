@@ -5,15 +5,13 @@ Global flags may stand anywhere on the command line: `simswarm run x.yaml --form
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from simswarm.cli import about, check, demo, diff, exits, replay, trace
+from simswarm.cli import about, check, demo, diff, exits, live, plot, replay, sweep, trace
 from simswarm.cli import run as run_command
 from simswarm.cli.state import Format, state
 
@@ -30,10 +28,13 @@ app.command("run")(run_command.run)
 app.command("check")(check.check)
 app.command("replay")(replay.replay)
 app.command("trace")(trace.trace)
+app.command("sweep")(sweep.sweep)
+app.command("plot")(plot.plot)
 app.command("diff")(diff.diff)
 app.command("demo")(demo.demo)
 app.command("schema")(about.schema)
 app.command("doctor")(about.doctor)
+app.add_typer(live.app, name="live")
 
 
 def _version(wanted: bool) -> None:
@@ -98,13 +99,3 @@ def run(words: Sequence[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else exits.USAGE
     return exits.OK
-
-
-def _add_live() -> None:
-    """The live commands come with the live package."""
-    if importlib.util.find_spec("simswarm.live.commands") is not None:
-        commands: Any = importlib.import_module("simswarm.live.commands")
-        app.add_typer(commands.app, name="live")
-
-
-_add_live()

@@ -161,12 +161,30 @@ class Cluster:
         return ended[0].output
 
     def drain(self, target: str | Sequence[str]) -> None:
-        """Take nodes out of service."""
-        self.act(drain=target)
+        """Take nodes out of service.
+
+        Raises:
+            CommandFailed: it was refused.
+        """
+        self._operate(drain=target)
 
     def activate(self, target: str | Sequence[str]) -> None:
-        """Put nodes back into service."""
-        self.act(activate=target)
+        """Put nodes back into service.
+
+        Raises:
+            CommandFailed: it was refused.
+        """
+        self._operate(activate=target)
+
+    def _operate(self, **action: Any) -> None:
+        """Do what an operator does, and wait for the answer."""
+        seen, limit = len(self._playing.world.trace), self._playing.end + COMMAND_LIMIT
+        self.act(**action)
+        while self._playing.stage.clients.open and self._playing.end < limit:
+            self._go(self._playing.end + STEP)
+        calls = [one for one in self._playing.world.trace[seen:] if one.kind == "call"]
+        if calls and calls[-1].get("error"):
+            raise CommandFailed(calls[-1].get("error"))
 
     # ── faults ───────────────────────────────────────────────────────────────────────────────
 

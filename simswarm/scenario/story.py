@@ -140,6 +140,7 @@ class Story:
     def _on_up(self, record: TraceRecord) -> None:
         self._up = True
         self._leader = str(record.get("leader", ""))
+        self._managers[self._leader] = None
         self._services.swarm_is_up()
         self._say(record.t, f"swarm is up, leader {self._leader}, term {record.get('term')}")
 

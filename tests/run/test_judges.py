@@ -230,7 +230,7 @@ def test_a_swarm_without_a_leader_is_not_converged(stage):
     assert stage.end(30).message == "not converged (there is no leader) within 20 s"
 
 
-def test_a_node_that_is_back_must_not_be_held_for_down(stage):
+def test_whoever_is_in_touch_with_the_leader_must_be_ready(stage):
     stage.judge(Converged(stage.scene, ("", 0), (None, 20 * SECOND), None))
     said, down = NodeDescription("w2"), NodeStatus(NodeState.DOWN)
     before = stage.scene.facts.nodes["n2"].node
@@ -239,7 +239,8 @@ def test_a_node_that_is_back_must_not_be_held_for_down(stage):
     stage.up(1)
     stage.look()
     outcome = stage.end(30)
-    assert outcome.message.startswith("not converged (a node that is back is still held for down)")
+    lacking = "a node in touch with the leader is not ready yet"
+    assert outcome.message.startswith(f"not converged ({lacking})")
 
 
 def leads(stage: Stage, node: str, term: int) -> None:

@@ -1,8 +1,8 @@
 """`converged`: the swarm is as it should be, and stays so.
 
 Every service has its desired running tasks of the current spec, none in excess, no update under
-way, and the containers behind them really run; a leader works, and holds nobody for down who is
-back - for the monitoring period. The verdict is dated at the first instant of that stable span.
+way, and the containers behind them really run; a leader works, and everybody in touch with it is
+ready - for the monitoring period. The verdict is dated at the first instant of that stable span.
 
 Source: the span is docker's (cli/command/service/progress/progress.go: the update's `monitor`,
 or 5 s). Not here: networks' tables, which have to agree too once there are networks.
@@ -72,7 +72,7 @@ class StableSpan:
         if not self._scene.has_working_leader():
             parts.append("there is no leader")
         elif not self._scene.is_whole():
-            parts.append("a node that is back is still held for down")
+            parts.append("a node in touch with the leader is not ready yet")
         return ", ".join(parts) or "it did not last"
 
     def _lack(self, service: ServiceFacts) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from simswarm.base.time import Instant
+from simswarm.model.objects import NodeState
 from simswarm.scenario.facts import Facts, ServiceFacts
 from simswarm.scenario.marks import Marks
 from simswarm.scenario.truth import Truth
@@ -69,9 +70,10 @@ class Scene:
         return service.settled and self.really_running(service) == service.desired
 
     def is_whole(self) -> bool:
-        """Whether a leader works, and holds nobody for down who is up and in touch with it."""
+        """Whether a leader works, and knows everybody for ready who is in touch with it."""
         return self.has_working_leader() and not any(
-            facts.is_down and self._in_reach(facts.node.name) for facts in self.facts.nodes.values()
+            facts.node.status.state is not NodeState.READY and self._in_reach(facts.node.name)
+            for facts in self.facts.nodes.values()
         )
 
     def reachable_members(self) -> int:
