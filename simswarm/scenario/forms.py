@@ -114,7 +114,11 @@ class Frozen(BaseModel):
     """Base of every part of a scenario: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", serialize_by_alias=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        serialize_by_alias=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     also: ClassVar[tuple[JsonSchema, ...]] = ()

@@ -22,17 +22,23 @@ def stack_lints(reading: Reading) -> Iterator[Problem]:
     """What is doubtful about services."""
     nodes = _nodes(reading.scenario)
     for stack in reading.stacks:
+        yield from service_lints(stack)
         for spec in stack.services:
             yield from _placement(reading, stack, spec, nodes)
-            yield from _update_settings(stack, spec)
-            if _is_unpinned(spec.task.container.image):
-                yield _unpinned(stack, spec)
     for index, event in enumerate(reading.scenario.events):
         yield from _event(reading, event, ("events", index, event.verb))
     if reading.scenario.warnings:
         path: Path = ("stack",) if reading.value(("stack",)) is not reading.data else ("events",)
         place = reading.document.place(path, key=True)
         yield reading.document.problem("W220", reading.scenario.warnings[0], place, "", "warning")
+
+
+def service_lints(stack: ReadStack) -> Iterator[Problem]:
+    """What is doubtful about services whatever swarm they run on."""
+    for spec in stack.services:
+        yield from _update_settings(stack, spec)
+        if _is_unpinned(spec.task.container.image):
+            yield _unpinned(stack, spec)
 
 
 def _nodes(scenario: Scenario) -> list[Node]:

@@ -18,9 +18,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from simswarm.scenario.compose import read_stack
 from simswarm.scenario.errors import Place, Problem, ScenarioErrors, in_order
 from simswarm.scenario.files import base_folder, read_text
 from simswarm.scenario.lint import lint
+from simswarm.scenario.lintstack import service_lints
 from simswarm.scenario.model import Scenario
 from simswarm.scenario.model.origin import Origin
 from simswarm.scenario.positions import Document, Path
@@ -34,7 +36,7 @@ from simswarm.scenario.shape import (
     without_wrong_parts,
 )
 from simswarm.scenario.stacks import StackReader
-from simswarm.scenario.supported import unsupported
+from simswarm.scenario.supported import unsupported, unsupported_in_stack
 from simswarm.scenario.translate import Translator
 
 Settings = Mapping[str, Any]
@@ -63,8 +65,17 @@ def load_scenario(
 
 
 def check(source: str | FilePath, set: Settings | None = None) -> list[Problem]:
-    """Everything wrong or doubtful with a scenario: errors, lints, and what can't be run yet."""
-    reading, problems = read(source, set or {})
+    """Everything wrong or doubtful with a scenario: errors, lints, and what can't be run yet.
+
+    A stack file is judged too, as far as it can be without a swarm to run on.
+    """
+    try:
+        document = _document(source)
+    except ScenarioErrors as errors:
+        return in_order(errors.problems)
+    if _is_stack(document.data):
+        return in_order(_check_stack(document))
+    reading, problems = _Loading(document, base_folder(source)).run(set or {})
     if reading is not None:
         problems += unsupported(reading, "warning")
         problems += lint(reading)
@@ -78,11 +89,24 @@ def read(source: str | FilePath, settings: Settings) -> tuple[Reading | None, li
         The reading, None if there was an error in its form; and the problems found.
     """
     try:
-        text, file = read_text(source)
-        document = Document(text, file)
+        document = _document(source)
     except ScenarioErrors as errors:
         return None, list(errors.problems)
     return _Loading(document, base_folder(source)).run(settings)
+
+
+def _document(source: str | FilePath) -> Document:
+    text, file = read_text(source)
+    return Document(text, file)
+
+
+def _is_stack(data: Any) -> bool:
+    return isinstance(data, dict) and "services" in data and "simswarm" not in data
+
+
+def _check_stack(document: Document) -> list[Problem]:
+    stack = read_stack(document, (), document.data)
+    return [*stack.problems, *unsupported_in_stack(stack, "warning"), *service_lints(stack)]
 
 
 class _Loading:
@@ -100,7 +124,10 @@ class _Loading:
         if not isinstance(data, dict):
             self._report("E004", "a scenario is keys and values", (), "begin with: simswarm: 1")
             return None, self._problems
-        if "simswarm" not in data:
+        if _is_stack(data):
+            hint = "name it in a scenario: stack: FILE"
+            self._report("E004", "this is a stack file, not a scenario", (), hint)
+        elif "simswarm" not in data:
             self._report("E004", "the version of the format is missing", (), "add: simswarm: 1")
         data = self._with_settings(data, settings)
         if self._problems:

@@ -55,13 +55,17 @@ def unsupported(reading: Reading, severity: Severity) -> list[Problem]:
         for number, path, message, hint in _in_scenario(reading)
     ]
     for stack in reading.stacks:
-        problems += [
-            stack.document.problem(
-                letter + "305", message, stack.document.place(path), "", severity
-            )
-            for path, message in _in_stack(stack)
-        ]
+        problems += unsupported_in_stack(stack, severity)
     return problems
+
+
+def unsupported_in_stack(stack: ReadStack, severity: Severity) -> list[Problem]:
+    """Everything in a stack that can't be run yet."""
+    code = "E305" if severity == "error" else "W305"
+    return [
+        stack.document.problem(code, message, stack.document.place(path), "", severity)
+        for path, message in _in_stack(stack)
+    ]
 
 
 def _in_scenario(reading: Reading) -> Iterator[tuple[str, Path, str, str]]:

@@ -18,6 +18,7 @@ from simswarm.model.specs import (
 from simswarm.scenario.errors import ScenarioErrors
 from simswarm.scenario.load import check, load_scenario
 from simswarm.scenario.model import actions
+from tests.scenario_format.places import DESIGN
 
 
 def service(**keys):
@@ -203,3 +204,12 @@ def test_networks_and_ports_are_kept_and_reported_once():
     assert len(scenario.warnings) == 1
     assert [problem.code for problem in check(text)] == ["W220"]
     assert load_scenario("simswarm: 1\nname: x\n").warnings == ()
+
+
+def test_a_stack_file_is_checked_by_itself_but_is_no_scenario():
+    assert check(DESIGN / "docker-stack.yml") == []
+    with pytest.raises(ScenarioErrors) as raised:
+        load_scenario(DESIGN / "docker-stack.yml")
+    assert [problem.code for problem in raised.value.problems] == ["E004"]
+    text = "services:\n  a: {image: x, deploy: {mode: global-job, replica: 1}}\n"
+    assert sorted(problem.code for problem in check(text)) == ["W209", "W211", "W305"]

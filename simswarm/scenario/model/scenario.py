@@ -83,7 +83,7 @@ class Scenario(Frozen):
     title: AnyText = ""
     seed: Annotated[Integer, Field(ge=0)] = 1
     until: Span | None = None
-    """The end of the run; default: see `docs`."""
+    """The end of the run; default: the last event and window, then converged or 60 s more."""
     stack: StacksField = ()
     """What is deployed at 0, without a prefix."""
     cluster: Cluster = Cluster()
