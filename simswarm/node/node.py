@@ -21,8 +21,8 @@ Source: swarmkit node/node.go. Not here: promotion and demotion while running.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, cast, get_args
 
 from simswarm.agent import Agent
 from simswarm.agent.agent import AGENT_TIMERS
@@ -35,15 +35,12 @@ from simswarm.base.effects import (
     Effect,
     EngineEvent,
     EngineResult,
-    Identity,
     Input,
     Outbox,
     PeerLost,
     Shutdown,
     StreamReady,
     TimerFired,
-    TimerKey,
-    Token,
     Written,
 )
 from simswarm.base.entropy import Entropy
@@ -135,30 +132,7 @@ class Node:
         if self._halted:
             return []
         self._stepping = True
-        match given:
-            case Deliver(source, identity, frame):
-                self._deliver(source, identity, frame)
-            case TimerFired(key):
-                self._timer(key)
-            case Written(token, error):
-                self._written(token, error)
-            case EngineResult(id, outcome):
-                if self.agent is not None:
-                    self.agent.engine_result(id, outcome)
-            case EngineEvent(occurrence):
-                if self.agent is not None:
-                    self.agent.engine_event(occurrence)
-            case PeerLost(target, channel):
-                self._peer_lost(target, channel)
-            case Call():
-                self._call(given)
-            case CallCancelled(id):
-                if self.manager is not None:
-                    self.manager.call_cancelled(id)
-            case Shutdown():
-                self._shutdown()
-            case StreamReady():
-                pass  # nothing here waits for room: a full queue ends in PeerLost
+        _REACTIONS[type(given)](self, given)
         if self._stopping and not self._halted:
             self._stop_when_written()
         self._stepping = False
@@ -199,9 +173,10 @@ class Node:
         self._disk = {}
         self.agent.boot()
 
-    def _deliver(self, source: Address, identity: Identity, frame: bytes) -> None:
+    def _deliver(self, given: Deliver) -> None:
+        source, identity = given.source, given.identity
         try:
-            message = codec.decode(frame)
+            message = codec.decode(given.frame)
         except RemoteProtocolError as error:
             self._drop("net.malformed", source, error.message)
             return
@@ -210,14 +185,14 @@ class Node:
         elif type(message) in _TO_AGENT:
             if self.agent is not None:
                 self.agent.deliver(source, cast("ToAgent", message))
-        elif isinstance(message, JoinAccepted):
+        elif type(message) is JoinAccepted:
             self._joiner.accepted(source, message)
-        elif isinstance(message, JoinRefused):
+        elif type(message) is JoinRefused:
             pass  # the joiner's timer asks the next manager
         elif self.manager is None:
             self._not_a_manager(source, message)
         else:
-            self.manager.deliver(source, identity, message, frame)
+            self.manager.deliver(source, identity, message, given.frame)
 
     def _not_a_manager(self, source: Address, message: Message) -> None:
         if isinstance(message, FromAgent):
@@ -226,7 +201,8 @@ class Node:
         elif isinstance(message, JoinRequest):
             self._out.send(source, JoinRefused("unavailable", NOT_A_MANAGER_TEXT), Channel.CONTROL)
 
-    def _timer(self, key: TimerKey) -> None:
+    def _timer(self, given: TimerFired) -> None:
+        key = given.key
         if key.owner in AGENT_TIMERS:
             if self.agent is not None:
                 self.agent.timer(key)
@@ -235,7 +211,8 @@ class Node:
         elif self.manager is not None:
             self.manager.timer(key)
 
-    def _written(self, token: Token, error: str | None) -> None:
+    def _written(self, given: Written) -> None:
+        token, error = given.token, given.error
         ours = self.manager is not None and self.manager.written(token, error)
         if error is not None:
             self._halt(f"write or fsync failed: {error}", observed=ours)
@@ -249,11 +226,22 @@ class Node:
             elif self.agent is not None:
                 self.agent.written(token)
 
-    def _peer_lost(self, target: Address, channel: Channel) -> None:
-        if self.manager is not None:
-            self.manager.peer_lost(target, channel)
+    def _engine_result(self, given: EngineResult) -> None:
         if self.agent is not None:
-            self.agent.peer_lost(target, channel)
+            self.agent.engine_result(given.id, given.outcome)
+
+    def _engine_event(self, given: EngineEvent) -> None:
+        if self.agent is not None:
+            self.agent.engine_event(given.occurrence)
+
+    def _peer_lost(self, given: PeerLost) -> None:
+        if self.manager is not None:
+            self.manager.peer_lost(given.target, given.channel)
+        if self.agent is not None:
+            self.agent.peer_lost(given.target, given.channel)
+
+    def _stream_ready(self, given: StreamReady) -> None:
+        """Nothing here waits for room: a full queue ends in `PeerLost`."""
 
     def _call(self, call: Call) -> None:
         if self.manager is not None and not self._stopping:
@@ -261,7 +249,11 @@ class Node:
         else:
             self._out.reply(call.id, CallFailed("unavailable", NOT_A_MANAGER_TEXT))
 
-    def _shutdown(self) -> None:
+    def _call_cancelled(self, given: CallCancelled) -> None:
+        if self.manager is not None:
+            self.manager.call_cancelled(given.id)
+
+    def _shutdown(self, given: Shutdown) -> None:
         self._stopping = True
         if self.manager is not None:
             self.manager.shutdown()
@@ -285,3 +277,20 @@ class Node:
 
     def _drop(self, kind: str, source: Address, message: str) -> None:
         self._out.observe(kind, source=source, message=message)
+
+
+_Reaction = Callable[[Node, Any], None]
+_REACTIONS: Mapping[type, _Reaction] = {
+    Deliver: Node._deliver,
+    PeerLost: Node._peer_lost,
+    StreamReady: Node._stream_ready,
+    TimerFired: Node._timer,
+    Written: Node._written,
+    EngineResult: Node._engine_result,
+    EngineEvent: Node._engine_event,
+    Call: Node._call,
+    CallCancelled: Node._call_cancelled,
+    Shutdown: Node._shutdown,
+}
+"""What each input leads to. A table, because this is on the path of every step."""
+assert set(_REACTIONS) == set(get_args(Input))
