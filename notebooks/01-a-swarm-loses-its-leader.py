@@ -86,10 +86,10 @@ from simswarm.report.timeline import roles, running_tasks
 
 records = [{"t": r.t / 1e9, "node": r.node, "kind": r.kind, **dict(r.fields)} for r in run.trace]
 end = run.result["simulated_seconds"]
-running_tasks(records, end).figure
+running_tasks(records, end)
 
 # %%
-roles(records, end).figure
+roles(records, end)
 
 # %% [markdown]
 # ## Many seeds
@@ -106,7 +106,7 @@ for seed in range(1, 31):
     waits.append(
         next(e["measured"] for e in result["expectations"] if e["kind"] == "leader_elected")
     )
-ecdf("No leader for …", "seconds after the crash", {"3 managers": Sample(tuple(waits))}).figure
+ecdf("No leader for …", "seconds after the crash", {"3 managers": Sample(tuple(waits))})
 
 # %% [markdown]
 # ## Exercises

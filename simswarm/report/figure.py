@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,12 @@ class Drawing:
         self.figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
         write_csv(paths[2], self.columns, self.rows)
         return paths
+
+    def _repr_png_(self) -> bytes:
+        """How a notebook shows it."""
+        image = BytesIO()
+        self.figure.savefig(image, format="png", dpi=96, metadata={"Software": None})
+        return image.getvalue()
 
 
 def new_figure(title: str, *, height: float = 4.0) -> tuple[Figure, Axes]:
