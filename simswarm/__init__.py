@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simswarm.scenario.api import run
     from simswarm.scenario.cluster import Cluster
+    from simswarm.scenario.finished import Run
     from simswarm.scenario.load import load_scenario
     from simswarm.scenario.model import Scenario
-    from simswarm.scenario.run import Run
 
 __version__ = "0.1.0"
 __all__ = ["Cluster", "Run", "Scenario", "__version__", "load_scenario", "run"]
 
 _HOMES = {
     "Cluster": "simswarm.scenario.cluster",
-    "Run": "simswarm.scenario.run",
+    "Run": "simswarm.scenario.finished",
     "Scenario": "simswarm.scenario.model",
     "load_scenario": "simswarm.scenario.load",
     "run": "simswarm.scenario.api",

@@ -17,8 +17,9 @@ from simswarm.base.errors import SimswarmError
 from simswarm.campaign.cells import Cell, Job
 from simswarm.campaign.journal import Row
 from simswarm.campaign.measures import measure
+from simswarm.scenario.finished import Run
 from simswarm.scenario.load import load_scenario
-from simswarm.scenario.run import Run, play
+from simswarm.scenario.run import play
 
 BUG = "bug"
 

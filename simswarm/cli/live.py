@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from simswarm.live.state import StateFolder
     from simswarm.live.world import LiveWorld
     from simswarm.scenario.errors import Problem
+    from simswarm.scenario.finished import Run
     from simswarm.scenario.model import Scenario
-    from simswarm.scenario.run import Run
 
 P = ParamSpec("P")
 EngineName = Literal["docker", "none"]

@@ -13,7 +13,7 @@ from simswarm.cli.state import put, put_json, say, state
 
 if TYPE_CHECKING:
     from simswarm.scenario.bundle import Bundle
-    from simswarm.scenario.run import Run
+    from simswarm.scenario.finished import Run
 
 
 @guarded

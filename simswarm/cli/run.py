@@ -11,8 +11,8 @@ from simswarm.cli.exits import NOT_DETERMINISTIC, VERDICTS, Refused, Wrecked, gu
 from simswarm.cli.state import put, put_json, say, state
 
 if TYPE_CHECKING:
+    from simswarm.scenario.finished import Run
     from simswarm.scenario.model import Scenario
-    from simswarm.scenario.run import Run
 
 FILE = Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped scenario.")]
 

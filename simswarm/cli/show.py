@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from simswarm.cli.state import put, say, state
 
 if TYPE_CHECKING:
+    from simswarm.scenario.finished import Run
     from simswarm.scenario.model import Scenario
-    from simswarm.scenario.run import Run
     from simswarm.scenario.story import Line
 
 REMARK_AT = 64

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from simswarm.base.time import Duration, parse_duration
+from simswarm.scenario.finished import Run
 from simswarm.scenario.load import load_scenario
 from simswarm.scenario.model import Scenario
-from simswarm.scenario.run import Run, play
+from simswarm.scenario.run import play
 from simswarm.scenario.shipped import find_scenario
 
 Span = str | float | int

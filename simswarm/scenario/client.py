@@ -20,7 +20,7 @@ from simswarm.base.effects import Field
 from simswarm.base.time import SECOND, Duration, Instant
 from simswarm.base.values import Value
 from simswarm.dockercli import Conversation, Done
-from simswarm.scenario.expect.scene import Scene
+from simswarm.scenario.scene import Scene
 from simswarm.wire.control import Result
 
 PATIENCE: Duration = 60 * SECOND

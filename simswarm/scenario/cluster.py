@@ -27,10 +27,11 @@ from simswarm.dockercli import Done, converse, parse
 from simswarm.model.objects import Task
 from simswarm.scenario.api import Span, span_of
 from simswarm.scenario.client import Order
+from simswarm.scenario.finished import Trace
 from simswarm.scenario.load import load_scenario
 from simswarm.scenario.model import Event
 from simswarm.scenario.result import Json, nodes_json, service_json, state_json
-from simswarm.scenario.run import Playing, Trace
+from simswarm.scenario.run import Playing
 
 STEP: Duration = 10 * MILLISECOND
 """How finely time passes while a command is waited for."""

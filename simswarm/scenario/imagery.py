@@ -20,4 +20,6 @@ def simulated_image(image: FileImage) -> ImageBehaviour:
 
 
 def _exit(exit: Exit | None) -> SimulatedExit | None:
-    return None if exit is None else SimulatedExit(simulated(exit.after), exit.code)
+    if exit is None or isinstance(exit.after, str):
+        return None
+    return SimulatedExit(simulated(exit.after), exit.code)

@@ -7,19 +7,32 @@ Invariants:
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from simswarm import __version__
+from simswarm.base.trace import TraceRecord
 from simswarm.scenario.bundle import bundle_name, write_bundle
 from simswarm.scenario.lock import lock
 from simswarm.scenario.model import Event, Scenario
 from simswarm.scenario.result import ENGINE, Json
-from simswarm.scenario.run import Run
 from simswarm.scenario.targets import Named
 
 Resolved = Mapping[int, Mapping[str, tuple[str, ...]]]
+
+
+class Keepable(Protocol):
+    """A run that is over, as far as keeping it needs to know."""
+
+    scenario: Scenario
+    seed: int
+    until: int | None
+    resolved: Resolved
+    records: Sequence[TraceRecord]
+    views: Sequence[Json]
+    result: Json
+    digest: str
 
 
 def locked(scenario: Scenario, seed: int, until: int | None, resolved: Resolved) -> str:
@@ -50,7 +63,7 @@ def _fixed(event: Event, resolved: Mapping[str, tuple[str, ...]]) -> Event:
     return event.model_copy(update={event.verb: action.model_copy(update=changes)})
 
 
-def save(run: Run, path: Path | None = None, folder: Path | None = None, **meta: Any) -> Path:
+def save(run: Keepable, path: Path | None = None, folder: Path | None = None, **meta: Any) -> Path:
     """Keep a run as a bundle, and note in its result where.
 
     Args:
@@ -84,12 +97,14 @@ def meta_of(scenario: Scenario, seed: int) -> Json:
     }
 
 
-def save_wreck(playing_records: Any, scenario: Scenario, seed: int, error: str, path: Path) -> Path:
+def save_wreck(
+    records: Sequence[TraceRecord], scenario: Scenario, seed: int, error: str, path: Path
+) -> Path:
     """Keep what there is of a run that simswarm itself broke off."""
     write_bundle(
         path,
         lock=locked(scenario, seed, scenario.until, {}),
-        records=playing_records,
+        records=records,
         views=(),
         result={"scenario": scenario.name, "seed": seed, "verdict": None, "error": error},
         meta={**meta_of(scenario, seed), "error": error},

@@ -30,10 +30,11 @@ from simswarm.model.config import NodeConfig
 from simswarm.model.specs import NodeRole
 from simswarm.raft import Index, Role, Term
 from simswarm.raft.raft import Raft
+from simswarm.scenario.finished import Run
 from simswarm.scenario.formation import Formation, node_configs
 from simswarm.scenario.model import Cluster, Scenario
 from simswarm.scenario.result import Json
-from simswarm.scenario.run import Playing, Progress, Run
+from simswarm.scenario.run import Playing, Progress
 from simswarm.sim.faults import FaultBook
 from simswarm.sim.world import World
 from simswarm.store import Change

@@ -8,7 +8,9 @@ Not here: the conversations (`dockercli/`), who holds them (`client.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
 from functools import partial
+from typing import TypeVar
 
 from simswarm.base.errors import Unsupported
 from simswarm.base.values import Value, labels
@@ -24,6 +26,8 @@ from simswarm.dockercli.changes import ListChange, ResourceChange
 from simswarm.model.specs import Availability, FailureAction, RestartCondition, UpdateOrder
 from simswarm.scenario.compose import files
 from simswarm.scenario.model import actions
+
+MemberT = TypeVar("MemberT", bound=IntEnum)
 
 
 class Plan(Value, frozen=True):
@@ -169,6 +173,6 @@ def _restart(policy: files.RestartPolicy | None) -> RestartChange:
     )
 
 
-def _member(kind: type, word: str | None) -> object | None:
+def _member(kind: type[MemberT], word: str | None) -> MemberT | None:
     """The member of an enumeration that Compose writes as this word."""
-    return None if word is None else kind[word.upper().replace("-", "_")]  # type: ignore[index]
+    return None if word is None else kind[word.upper().replace("-", "_")]

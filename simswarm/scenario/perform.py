@@ -19,12 +19,12 @@ from simswarm.base.values import Value
 from simswarm.dockercli import Command, Conversation, converse, parse
 from simswarm.model.specs import Availability
 from simswarm.scenario.client import Clients, Order
-from simswarm.scenario.expect.scene import Scene
 from simswarm.scenario.imagery import simulated_image
 from simswarm.scenario.links import link_fault
 from simswarm.scenario.model import Event, ImageBehaviour, Scenario, actions
 from simswarm.scenario.operator import OperatorAction, Plan, plan, set_availability
 from simswarm.scenario.resolve import Resolver, is_random
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.stageworld import StageWorld
 from simswarm.scenario.targets import Target
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from simswarm.base.entropy import Entropy
 from simswarm.base.values import label
-from simswarm.scenario.expect.scene import Scene
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.targets import (
     All,
     Followers,

@@ -16,8 +16,8 @@ from simswarm.check.invariant import Invariant
 from simswarm.model.specs import Replicated
 from simswarm.model.taskstate import STATE_NAMES
 from simswarm.scenario.expect.judge import Judgement, Verdict
-from simswarm.scenario.expect.scene import Scene
 from simswarm.scenario.facts import ServiceFacts
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.snapshot import (
     AVAILABILITY_WORDS,
     NODE_STATE_WORDS,

@@ -16,20 +16,18 @@ Not here: reading files (`load.py`), keeping runs (`bundle.py`), showing them (`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from simswarm import __version__
 from simswarm.base.errors import ScenarioError
 from simswarm.base.time import SECOND, Duration, Instant
-from simswarm.base.trace import TraceRecord
 from simswarm.check.invariant import Invariant
 from simswarm.dockercli import Done, conversations
 from simswarm.scenario import model_card
 from simswarm.scenario.client import Order
-from simswarm.scenario.expect.judge import Judgement, Verdict
+from simswarm.scenario.expect.judge import Judgement
+from simswarm.scenario.finished import Asked, Found, Run
 from simswarm.scenario.formation import Formation, build_world
 from simswarm.scenario.imagery import simulated_image
 from simswarm.scenario.links import network_profile
@@ -55,80 +53,6 @@ VIEWS_KEPT = 64
 
 Progress = Callable[[Instant, Instant], None]
 """Told of the simulated time so far, and of the end as far as it is known."""
-
-
-class Trace:
-    """The records of a run."""
-
-    __slots__ = ("_records",)
-
-    def __init__(self, records: Sequence[TraceRecord]) -> None:
-        self._records = records
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __iter__(self) -> Iterator[TraceRecord]:
-        return iter(self._records)
-
-    def records(self, kind: str | None = None, node: str | None = None) -> list[TraceRecord]:
-        """The records whose kind is (or is like: `task.*`) this, at this node; in order of time."""
-        return [
-            record
-            for record in self._records
-            if (kind is None or fnmatchcase(record.kind, kind))
-            and (node is None or record.node == node)
-        ]
-
-
-class Run:
-    """A run that is over."""
-
-    __slots__ = (
-        "checkpoints",
-        "digest",
-        "invariants",
-        "judgements",
-        "records",
-        "resolved",
-        "result",
-        "scenario",
-        "seed",
-        "until",
-        "verdict",
-        "views",
-    )
-
-    def __init__(self, playing: Playing, result: Json) -> None:
-        self.scenario = playing.scenario
-        self.seed = playing.seed
-        self.until = playing.until
-        self.result = result
-        self.verdict: Verdict = result["verdict"]
-        self.digest: str = result["digest"]
-        self.records: Sequence[TraceRecord] = playing.world.trace
-        self.judgements: Sequence[Judgement] = playing.judgements
-        self.invariants: Sequence[Invariant] = playing.invariants
-        self.checkpoints = playing.world.checkpoints
-        self.views: Sequence[Json] = playing.views
-        self.resolved = playing.stage.actions.resolved
-
-    @property
-    def trace(self) -> Trace:
-        """The records, to be asked for by kind."""
-        return Trace(self.records)
-
-    def story(self) -> list[str]:
-        """The story, a line a sentence."""
-        from simswarm.scenario.story import Story
-
-        return [f"{line.t / 1e9:7.1f}s  {line.text}" for line in Story().tell(self.records)]
-
-    def save(self, path: str | Path) -> Path:
-        """Keep the run as a bundle."""
-        from simswarm.scenario.keep import save
-
-        return save(self, Path(path))
 
 
 class Playing:
@@ -247,7 +171,11 @@ class Playing:
         scene.now = self.end
         self.judgements = self.stage.referee.finish(self.end)
         self._keep_view()
-        return Run(self, self._result())
+        asked = Asked(self.scenario, self.seed, self.until, self.stage.actions.resolved)
+        found = Found(
+            self.judgements, self.invariants, self.world.trace, self.world.checkpoints, self.views
+        )
+        return Run(asked, found, self._result())
 
     # ── the result ───────────────────────────────────────────────────────────────────────────
 

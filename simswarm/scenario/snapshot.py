@@ -20,8 +20,8 @@ from typing import Any, TypeAlias
 from simswarm.model.objects import NodeState, UpdateState
 from simswarm.model.specs import Availability, NodeRole
 from simswarm.model.taskstate import TaskState
-from simswarm.scenario.expect.scene import Scene
 from simswarm.scenario.facts import NodeFacts, ServiceFacts
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.truth import LastCommand
 
 Compute: TypeAlias = Callable[[Scene, Any], Any]

@@ -29,10 +29,10 @@ from simswarm.scenario.expect.build import build_judges
 from simswarm.scenario.expect.converged import StableSpan
 from simswarm.scenario.expect.judge import Judgement
 from simswarm.scenario.expect.referee import Referee
-from simswarm.scenario.expect.scene import Scene
 from simswarm.scenario.model import Scenario
 from simswarm.scenario.perform import Actions
 from simswarm.scenario.resolve import Resolver
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.snapshot import snapshot
 from simswarm.scenario.timeline import Timeline
 from simswarm.sim.driver import Host

@@ -28,9 +28,9 @@ from simswarm.scenario.expect.leader import LeaderElected
 from simswarm.scenario.expect.raft import RaftStaysCalm
 from simswarm.scenario.expect.referee import Referee
 from simswarm.scenario.expect.running import Bounded, Bounds, Reached, RunningTasks, Unevenness
-from simswarm.scenario.expect.scene import Scene
 from simswarm.scenario.expect.update import UpdateReaches
 from simswarm.scenario.moments import AfterEvent, AtEnd, Between, Finally, Throughout
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.snapshot import snapshot
 from simswarm.store import Created, Updated
 

@@ -26,7 +26,7 @@ from simswarm.scenario.expect.running import (
     RunningTasks,
     Unevenness,
 )
-from simswarm.scenario.expect.scene import Scene
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.expect.update import UpdateReaches
 from simswarm.scenario.model import expect as model
 from simswarm.scenario.moments import Finally, Window

@@ -8,7 +8,7 @@ from typing import Any
 from simswarm.base.time import Duration, Instant
 from simswarm.scenario.cel import Condition
 from simswarm.scenario.expect.judge import Deadline, Watchful, seconds
-from simswarm.scenario.expect.scene import Scene
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.moments import Finally, Moment, Window
 
 

@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 from simswarm.base.time import Duration, Instant
 from simswarm.base.values import Value, replace
-from simswarm.scenario.expect.scene import Scene
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.moments import Moment, Window
 
 Verdict: TypeAlias = Literal["pass", "fail", "undecided"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simswarm.base.time import Instant
 from simswarm.scenario.expect.judge import Watchful
-from simswarm.scenario.expect.scene import Scene
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.moments import Window
 
 
