@@ -157,7 +157,16 @@ class NodeFacts:
 class Facts:
     """The committed state of the swarm."""
 
-    __slots__ = ("index", "nodes", "revision", "services", "services_by_name", "times")
+    __slots__ = (
+        "_by_name",
+        "index",
+        "nodes",
+        "not_ready",
+        "revision",
+        "services",
+        "services_by_name",
+        "times",
+    )
 
     def __init__(self) -> None:
         self.index = 0
@@ -167,12 +176,15 @@ class Facts:
         self.services: dict[str, ServiceFacts] = {}
         self.services_by_name: dict[str, ServiceFacts] = {}
         self.nodes: dict[str, NodeFacts] = {}
+        self.not_ready: dict[str, NodeFacts] = {}
+        """Those whose status is anything but ready: usually few."""
+        self._by_name: dict[str, list[NodeFacts]] = {}
 
     def node_named(self, name: str) -> NodeFacts | None:
         """The newest node of this name: a node that left and joined again has two objects."""
         found: NodeFacts | None = None
-        for facts in self.nodes.values():
-            if facts.node.name == name and (found is None or not facts.is_down):
+        for facts in self._by_name.get(name, ()):
+            if found is None or not facts.is_down:
                 found = facts
         return found
 
@@ -235,12 +247,19 @@ class Facts:
         facts = self.nodes.get(node.id)
         if facts is None:
             if not gone:
-                self.nodes[node.id] = NodeFacts(node)
-            return
-        if gone or (node.status.state == NodeState.DOWN) != facts.is_down:
-            self._recount(facts, node, gone=gone)
+                facts = self.nodes[node.id] = NodeFacts(node)
+                self._by_name.setdefault(node.name, []).append(facts)
         else:
+            self._by_name[facts.node.name].remove(facts)
+            if gone or (node.status.state == NodeState.DOWN) != facts.is_down:
+                self._recount(facts, node, gone=gone)
             facts.node = node
+            if not gone:
+                self._by_name.setdefault(node.name, []).append(facts)
+        if facts is not None and not gone and node.status.state is not NodeState.READY:
+            self.not_ready[node.id] = facts
+        else:
+            self.not_ready.pop(node.id, None)
 
     def _recount(self, facts: NodeFacts, node: Node, *, gone: bool) -> None:
         """A node came up, went down or vanished: its tasks count otherwise now."""
@@ -254,7 +273,7 @@ class Facts:
             self._count(service, task, -1)
         facts.node = node
         if gone:
-            del self.nodes[facts.node.id]
+            del self.nodes[node.id]
         for service, task in affected:
             self._count(service, task, 1)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from simswarm.base.time import Instant
-from simswarm.model.objects import NodeState
 from simswarm.scenario.facts import Facts, ServiceFacts
 from simswarm.scenario.marks import Marks
 from simswarm.scenario.truth import Truth
@@ -56,7 +55,7 @@ class Scene:
         in excess.
         """
         count = self.truth.healthy.get(service.name, 0)
-        for facts in self.facts.nodes.values():
+        for facts in self.facts.not_ready.values():
             if facts.is_down and not self._in_reach(facts.node.name):
                 count -= self.truth.healthy_on(service.name, facts.node.name)
         return count
@@ -72,8 +71,7 @@ class Scene:
     def is_whole(self) -> bool:
         """Whether a leader works, and knows everybody for ready who is in touch with it."""
         return self.has_working_leader() and not any(
-            facts.node.status.state is not NodeState.READY and self._in_reach(facts.node.name)
-            for facts in self.facts.nodes.values()
+            self._in_reach(facts.node.name) for facts in self.facts.not_ready.values()
         )
 
     def reachable_members(self) -> int:

@@ -83,6 +83,7 @@ def counters(facts: Facts) -> dict[str, object]:
         "good": web.good,
         "bad": web.bad,
         "nodes": nodes,
+        "not_ready": sorted(facts.not_ready),
     }
 
 
