@@ -30,7 +30,7 @@ from simswarm.raft.messages import (
     LeaderHeartbeatReply,
     RaftID,
 )
-from simswarm.raft.progress import Progress, ProgressState
+from simswarm.raft.progress import PROBE, REPLICATE, Progress
 from simswarm.raft.raft import Raft
 
 NO_OP = b""
@@ -95,7 +95,7 @@ def on_append_reply(raft: Raft, message: AppendEntriesReply) -> None:
     if message.rejected:
         _on_rejection(raft, message, progress)
         return
-    probing = progress.state is ProgressState.PROBE
+    probing = progress.state is PROBE
     if progress.on_acknowledged(message.index):
         maybe_commit(raft)
     elif not (probing and message.index == progress.match):
@@ -112,7 +112,7 @@ def on_heartbeat_reply(raft: Raft, message: LeaderHeartbeatReply) -> None:
     progress.heard = raft.ticks
     progress.paused = False
     # With a full window this sends no entries: its answer still tells whether all were lost.
-    if progress.match < raft.log.last_index or progress.state is ProgressState.PROBE:
+    if progress.match < raft.log.last_index or progress.state is PROBE:
         _send_append(raft, message.source, progress)
 
 
@@ -135,7 +135,7 @@ def maybe_commit(raft: Raft) -> None:
 def report_unreachable(raft: Raft, peer: RaftID) -> None:
     """Appends to this follower were probably lost: find out where it stands."""
     progress = raft.progress[peer]
-    if progress.state is ProgressState.REPLICATE:
+    if progress.state is REPLICATE:
         progress.become_probe()
 
 
@@ -154,7 +154,7 @@ def _send_append(raft: Raft, peer: RaftID, progress: Progress) -> bool:
         return False
     log = raft.log
     entries: tuple[Entry, ...] = ()
-    if progress.state is ProgressState.PROBE or not progress.is_full():
+    if progress.state is PROBE or not progress.is_full():
         entries = log.batch(progress.next, raft.config.max_message_bytes)
     previous = progress.next - 1
     previous_term = log.term_at(previous)

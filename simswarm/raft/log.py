@@ -29,7 +29,15 @@ from simswarm.raft.messages import Entry, Index, Term
 class Log:
     """Entries 1 .. last_index."""
 
-    __slots__ = ("_entries", "_writes", "applied", "committed", "handed", "persisted")
+    __slots__ = (
+        "_entries",
+        "_writes",
+        "applied",
+        "committed",
+        "handed",
+        "last_index",
+        "persisted",
+    )
 
     def __init__(
         self, entries: Sequence[Entry] = (), committed: Index = 0, applied: Index = 0
@@ -50,12 +58,9 @@ class Log:
         self.applied: Index = applied
         self.persisted: Index = last
         self.handed: Index = last
-        self._writes: deque[_WriteUnderWay] = deque()
-
-    @property
-    def last_index(self) -> Index:
+        self.last_index: Index = last
         """Index of the last entry; 0 for an empty log."""
-        return len(self._entries)
+        self._writes: deque[_WriteUnderWay] = deque()
 
     @property
     def last_term(self) -> Term:
@@ -64,7 +69,7 @@ class Log:
 
     def term_at(self, index: Index) -> Term | None:
         """The term at an index, 0 at index 0, None where there is no entry."""
-        if 0 < index <= len(self._entries):
+        if 0 < index <= self.last_index:
             return self._entries[index - 1].term
         return 0 if index == 0 else None
 
@@ -109,8 +114,9 @@ class Log:
 
     def append(self, entry: Entry) -> None:
         """Add a leader's new entry at the end."""
-        assert entry.index == len(self._entries) + 1
+        assert entry.index == self.last_index + 1
         self._entries.append(entry)
+        self.last_index += 1
 
     def merge(self, entries: Sequence[Entry]) -> None:
         """Make these entries part of the log; the one before the first is known to match.
@@ -120,19 +126,19 @@ class Log:
         """
         own = self._entries
         for position, entry in enumerate(entries):
+            conflict = entry.index <= len(own) and own[entry.index - 1].term != entry.term
+            if conflict:
+                self._truncate(entry.index)
             if entry.index > len(own):
                 own.extend(entries[position:])
-                return
-            if own[entry.index - 1].term != entry.term:
-                self._truncate(entry.index)
-                own.extend(entries[position:])
+                self.last_index = len(own)
                 return
 
     def _truncate(self, index: Index) -> None:
         """Remove the entries from `index` on."""
         assert index > self.committed, "a committed entry is never removed"
         del self._entries[index - 1 :]
-        kept = index - 1
+        kept = self.last_index = index - 1
         self.handed = min(self.handed, kept)
         self.persisted = min(self.persisted, kept)
         for write in self._writes:
@@ -142,7 +148,7 @@ class Log:
         """Raise the commit index; False if it is that high already."""
         if index <= self.committed:
             return False
-        assert index <= len(self._entries), "only what is here can be committed here"
+        assert index <= self.last_index, "only what is here can be committed here"
         self.committed = index
         return True
 
@@ -156,7 +162,7 @@ class Log:
 
     def take_unwritten(self) -> tuple[Entry, ...]:
         """What the disk hasn't been given yet; under way from now on."""
-        if self.handed == len(self._entries):
+        if self.handed == self.last_index:
             return ()
         taken = tuple(self._entries[self.handed :])
         last = taken[-1]
@@ -177,6 +183,7 @@ class Log:
     def check_invariants(self) -> None:
         """I1, and I2 at the end of the log; `check_order` walks all of it."""
         last = len(self._entries)
+        assert last == self.last_index
         assert self.applied <= self.committed <= last
         assert self.persisted <= self.handed <= last
         if last:

@@ -32,6 +32,10 @@ class ProgressState(IntEnum):
     REPLICATE = 1
 
 
+PROBE, REPLICATE = ProgressState.PROBE, ProgressState.REPLICATE
+"""The same by themselves: looking a member up in its class is slow before Python 3.12."""
+
+
 class Progress:
     """What the leader believes about one member. Its own record has only `match` in use."""
 
@@ -42,7 +46,7 @@ class Progress:
         """Highest index known to be durable there."""
         self.next: Index = next
         """First index of the next append."""
-        self.state = ProgressState.PROBE
+        self.state: ProgressState = PROBE
         self.paused = False
         """No append before the next answer: a probe is out, or the window is full."""
         self.inflight: deque[Index] = deque()
@@ -54,12 +58,12 @@ class Progress:
 
     def become_probe(self) -> None:
         """Go back to asking where the logs agree."""
-        self._enter(ProgressState.PROBE)
+        self._enter(PROBE)
         self.sent_commit = min(self.sent_commit, self.match)
 
     def become_replicate(self) -> None:
         """The logs agree up to `match`: stream what follows."""
-        self._enter(ProgressState.REPLICATE)
+        self._enter(REPLICATE)
 
     def _enter(self, state: ProgressState) -> None:
         self.state = state
@@ -73,7 +77,7 @@ class Progress:
 
     def on_sent(self, entries: int) -> None:
         """An append with that many entries left for the follower."""
-        if self.state is ProgressState.PROBE:
+        if self.state is PROBE:
             # An empty probe may be repeated: it costs little and says what is committed.
             if entries:
                 self.paused = True
@@ -102,7 +106,7 @@ class Progress:
         Returns False for a stale rejection, which changes nothing: it is genuine only while
         replicating for an index above `match`, and while probing for the probe that is out.
         """
-        if self.state is ProgressState.REPLICATE:
+        if self.state is REPLICATE:
             if index <= self.match:
                 return False
             self.become_probe()

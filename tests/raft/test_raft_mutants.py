@@ -87,6 +87,7 @@ def stale_append_truncates(patch):
         if entries and entries[0].index <= log.last_index:
             log._truncate(entries[0].index)
         log._entries.extend(entries)
+        log.last_index = len(log._entries)
 
     patch.setattr(Log, "merge", mutant)
 
@@ -106,6 +107,7 @@ def previous_entry_is_not_compared(patch):
 def conflicting_entry_stays(patch):
     def mutant(log, entries):
         log._entries.extend(entry for entry in entries if entry.index > log.last_index)
+        log.last_index = len(log._entries)
 
     patch.setattr(Log, "merge", mutant)
 
@@ -149,6 +151,7 @@ def replaced_entries_are_not_written_again(patch):
 
     def truncate(log, index):
         del log._entries[index - 1 :]
+        log.last_index = len(log._entries)
 
     def take_beyond(log):
         log.handed = min(log.handed, log.last_index)
