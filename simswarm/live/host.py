@@ -34,7 +34,7 @@ from simswarm.live.control import (
 )
 from simswarm.live.node_process import MAX_LINE_BYTES
 from simswarm.live.state import MODULE, StateFolder
-from simswarm.live.sweep import send_signal
+from simswarm.live.sweep import left_running, send_signal
 from simswarm.live.traces import TraceReader
 from simswarm.live.transport import Place
 
@@ -200,3 +200,5 @@ class LiveHost:
         """Let go of the process: it runs on."""
         self._disconnect()
         self.trace.close()
+        if self._child is not None and self._child.poll() is None:
+            left_running.append(self._child)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import time
 
 from simswarm.base.errors import Unavailable
@@ -22,6 +23,11 @@ from simswarm.live.state import StateFolder
 
 STOP_SECONDS = 5.0
 """How long processes may take to end by themselves."""
+
+
+left_running: list[subprocess.Popen[bytes]] = []
+"""Children of this process that outlived their handle: kept until they have ended, since a child
+that is collected while it runs complains."""
 
 
 class Swept(Value, frozen=True):
@@ -66,6 +72,7 @@ def _end_processes(state: StateFolder, *, gently: bool) -> int:
             for pid in state.processes():
                 send_signal(pid, signal.SIGKILL)
         time.sleep(0.02)
+    left_running[:] = [child for child in left_running if child.poll() is None]
     return len(found)
 
 
