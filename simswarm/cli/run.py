@@ -80,9 +80,10 @@ def perform(scenario: Scenario, seed: int | None, until: int | None) -> Run:
     Raises:
         Wrecked: simswarm itself failed; what there was is kept.
     """
-    from simswarm.base.errors import ScenarioError, SimswarmError
+    from simswarm.base.errors import ScenarioError, Unsupported
     from simswarm.cli import show
     from simswarm.cli.progress import SimulatedTime
+    from simswarm.scenario.formation import FormationFailed
     from simswarm.scenario.run import Playing
 
     show.header(scenario, scenario.seed if seed is None else seed)
@@ -92,7 +93,7 @@ def perform(scenario: Scenario, seed: int | None, until: int | None) -> Run:
             playing.form()
             playing.play(progress)
             return playing.finish()
-    except (ScenarioError, SimswarmError):
+    except (ScenarioError, Unsupported, FormationFailed):
         raise
     except Exception as error:
         from simswarm.scenario.bundle import DEFAULT_FOLDER

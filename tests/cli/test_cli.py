@@ -342,3 +342,23 @@ def test_optimised_python_is_refused():
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "without -O" in done.stderr
+
+
+def test_without_a_terminal_a_long_run_says_every_ten_seconds_how_far_it_is(capsys, monkeypatch):
+    from simswarm.cli import progress
+
+    monkeypatch.setattr(progress, "LINE_PERIOD", 0.0)
+    monkeypatch.setattr(progress.state, "format", "text")
+    monkeypatch.setattr(progress.state, "quiet", False)
+    monkeypatch.setattr(progress.state, "progress", True)
+    with progress.SimulatedTime() as shown:
+        shown(90 * 10**9, 3600 * 10**9)
+    assert capsys.readouterr().err == "  simulated 90 of 3600 s\n"
+
+
+def test_a_swarm_that_cannot_form_is_a_matter_of_its_settings(cli, here):
+    slow = "cluster: {managers: 3, workers: 1, nodes: {w1: {service_time: 5m}}}"
+    file = variant(here, "slow.yaml", "cluster: {managers: 3, workers: 1}", slow)
+    code, _, err = cli("run", file)
+    assert code == 2
+    assert "formation: nodes are not ready after 600 s" in err

@@ -26,11 +26,11 @@ from simswarm.scenario.expect.running import (
     RunningTasks,
     Unevenness,
 )
-from simswarm.scenario.scene import Scene
 from simswarm.scenario.expect.update import UpdateReaches
 from simswarm.scenario.model import expect as model
 from simswarm.scenario.moments import Finally, Window
 from simswarm.scenario.resolve import Resolver
+from simswarm.scenario.scene import Scene
 
 
 def build_judges(

@@ -8,8 +8,8 @@ from typing import Any
 from simswarm.base.time import Duration, Instant
 from simswarm.scenario.cel import Condition
 from simswarm.scenario.expect.judge import Deadline, Watchful, seconds
-from simswarm.scenario.scene import Scene
 from simswarm.scenario.moments import Finally, Moment, Window
+from simswarm.scenario.scene import Scene
 
 
 class Holds(Watchful):

@@ -10,9 +10,9 @@ from simswarm.base.time import Duration, Instant
 from simswarm.base.values import Value, label
 from simswarm.model.specs import Availability
 from simswarm.scenario.expect.judge import Deadline, Watchful, seconds
-from simswarm.scenario.scene import Scene
 from simswarm.scenario.moments import Moment, Window
 from simswarm.scenario.resolve import Resolver
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.targets import Target
 
 

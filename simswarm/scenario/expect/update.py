@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from simswarm.base.time import Duration, Instant
 from simswarm.scenario.expect.judge import Deadline
-from simswarm.scenario.scene import Scene
 from simswarm.scenario.moments import Moment
+from simswarm.scenario.scene import Scene
 from simswarm.scenario.snapshot import UPDATE_STATE_WORDS
 
 
