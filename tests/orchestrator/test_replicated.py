@@ -249,6 +249,7 @@ def test_a_large_scale_down_keeps_its_first_choice(bench):
     scale(bench, 10)
     assert slots(bench.live()) == list(range(1, 11))
     assert len(bench.tasks()) == 500
+    assert max(len(changes) for _, changes in bench.proposer.committed) == 200
 
 
 def test_scaling_up_during_a_large_scale_down_ends_with_all_replicas(bench):

@@ -237,6 +237,48 @@ def test_a_failure_after_the_monitoring_period_does_not_count():
     assert status(bench)[0] == UpdateState.COMPLETED
 
 
+def test_with_a_long_delay_the_last_slots_failure_is_not_missed():
+    """The worker waits the delay before anyone looks: the period becomes longer than that."""
+    bench = running(
+        replicas=1, update=UpdateConfig(parallelism=1, delay=4 * SECOND, monitor=1 * SECOND)
+    )
+    update(bench, "img:2")
+    obey(bench, steps=3)
+    (new,) = bench.live()
+    bench.set_state(new, FAILED)
+    bench.run(3)
+    assert status(bench)[0] == UpdateState.UPDATING
+    bench.run(1)
+    assert status(bench)[0] == UpdateState.PAUSED
+
+
+def test_a_slot_that_was_restarted_meanwhile_is_not_replaced_again():
+    """Slot 2 fails and comes back with the new spec before the updater gets to it."""
+    bench = running(replicas=2, update=UpdateConfig(parallelism=1))
+    update(bench, "img:2")
+    stored = bench.service()
+    again = replace(stored.spec.task, restart=RestartPolicy(delay=0))
+    bench.put(replace(stored, spec=replace(stored.spec, task=again), update_status=None))
+    bench.put(replace(bench.task("t2"), spec=again))
+    bench.set_state(bench.task("t2"), FAILED)
+    obey(bench)
+    assert [t.slot for t in bench.tasks() if t.id not in ("t1", "t2")].count(2) == 1
+    assert status(bench)[0] == UpdateState.COMPLETED
+
+
+def test_a_task_that_fails_before_it_is_started_frees_its_worker():
+    bench = running(
+        replicas=2, update=UpdateConfig(parallelism=1, failure_action=FailureAction.CONTINUE)
+    )
+    update(bench, "img:2")
+    (new,) = [t for t in bench.tasks() if image(t) == "img:2"]
+    bench.set_state(new, TaskState.REJECTED)
+    bench.put(replace(bench.task(new.id), desired_state=TaskState.REMOVE))
+    bench.set_state(bench.task("t1"), SHUTDOWN)
+    bench.run(1)
+    assert [t.slot for t in bench.live() if image(t) == "img:2"] == [2]
+
+
 def rolling_back(rollback_action: FailureAction) -> Bench:
     """Two slots are updated at once; when the first fails the second has to be rolled back."""
     bench = running(

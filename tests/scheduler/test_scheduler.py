@@ -328,6 +328,14 @@ def test_a_node_counts_under_the_first_filter_that_it_fails():
     assert error(bench, "web.001") == "no suitable node (insufficient resources on 6 nodes)"
 
 
+def test_a_reason_speaks_of_the_nodes_seen_since_the_last_that_fitted():
+    web = service(task=spec(reservations=Resources(nano_cpus=3_000_000_000)))
+    small = node("n1", resources=Resources(nano_cpus=1))
+    bench = started(small, node("n2"), web, *pending(web, 1, 2))
+    assert bench.task("web.001").node_id == "n2"
+    assert error(bench, "web.002") == "no suitable node (insufficient resources on 1 node)"
+
+
 def test_resources_are_free_again_when_a_task_has_ended_not_when_it_shall():
     web = service(task=spec(reservations=Resources(nano_cpus=3_000_000_000)))
     bench = started(node("n1"), web, *pending(web, 1, 2))

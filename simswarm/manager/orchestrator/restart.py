@@ -11,7 +11,8 @@ A task that ends while its own start is still pending is restarted when that sta
 missing image does not make a tight loop.
 
 Invariants:
-    I1. A task is replaced at most once: a task whose desired state is past COMPLETE is left alone.
+    I1. A task is replaced at most once: replacing it shuts it down, and who is shut down is not
+        replaced (callers re-read the desired state in the same write).
     I2. There is at most one pending start per task; a later one takes its place.
     I3. A start raises the desired state to RUNNING and never lowers one.
 
@@ -92,8 +93,7 @@ class RestartSupervisor:
         if pending is not None:
             pending.restart_after = True
             return
-        if task.desired_state > TaskState.COMPLETE:
-            return
+        assert task.desired_state <= TaskState.COMPLETE, "it was replaced already"
         task = tx.update(replace(task, desired_state=TaskState.SHUTDOWN))
         if not self.history.should_restart(slot_key(service, task), task):
             return

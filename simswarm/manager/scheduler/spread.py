@@ -13,8 +13,9 @@ id, tasks by slot and id.
 
 Invariants:
     I1. Every task is placed at most once, and only on a node that passes the pipeline then.
-    I2. The division ends: a pass over the branches that tries nothing gives the rest to the
-        emptiest branches with room (Docker 20.10 never comes back there).
+    I2. The division ends: every pass places a task or finds a branch full. A branch may take more
+        than was wanted, as counts are those of the tree's building; then Docker 20.10 goes on for
+        ever, and this does not.
 
 Source: swarmkit manager/scheduler/scheduler.go (scheduleTaskGroup, scheduleNTasksOnSubtree,
 scheduleNTasksOnNodes), nodeset.go (tree). Not here: filters (`pipeline`), accounting (`nodeinfo`).
@@ -130,13 +131,11 @@ class GroupPlacement:
         branches = [tree.branches[value] for value in sorted(tree.branches)]
         placed, usable = 0, tree.tasks
         full = [False] * len(branches)
-        while placed != wanted and not all(full):
+        while placed < wanted and not all(full):
             target, odd = divmod(usable + wanted - placed, full.count(False))
-            tried = False
             for number, branch in enumerate(branches):
                 if full[number] or branch.tasks > target or (branch.tasks == target and not odd):
                     continue
-                tried = True
                 share = target - branch.tasks + (1 if odd else 0)
                 got = self._on_branch(share, branch)
                 placed += got
@@ -145,17 +144,6 @@ class GroupPlacement:
                     usable -= branch.tasks
                 elif odd:
                     odd -= 1
-            if not tried:
-                return placed + self._rest(wanted - placed, branches, full)
-        return placed
-
-    def _rest(self, wanted: int, branches: Sequence[Branch], full: Sequence[bool]) -> int:
-        """Place what the even division has no place for, emptiest branch first."""
-        placed = 0
-        left = [branch for branch, is_full in zip(branches, full, strict=True) if not is_full]
-        for branch in sorted(left, key=_by_tasks):
-            if placed < wanted:
-                placed += self._on_branch(wanted - placed, branch)
         return placed
 
     def _ordered(self, leaf: Branch) -> list[NodeInfo]:
@@ -195,7 +183,3 @@ def preference_levels(preferences: Sequence[str]) -> tuple[tuple[Subject, str], 
     """The levels of the tree; a preference that is no label makes none."""
     levels = (label_key(descriptor) for descriptor in preferences)
     return tuple(level for level in levels if level is not None)
-
-
-def _by_tasks(branch: Branch) -> int:
-    return branch.tasks
