@@ -29,7 +29,7 @@ membership changes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from simswarm.base.effects import Address, Channel, Outbox, TimerKey, Token
@@ -41,6 +41,8 @@ from simswarm.manager.wal import WriteAheadLog, read
 from simswarm.model.config import Member, NodeConfig
 from simswarm.model.defaults import MAX_PROPOSAL_BYTES
 from simswarm.raft import (
+    AppendEntries,
+    AppendEntriesReply,
     Entry,
     EntryKind,
     Index,
@@ -52,6 +54,8 @@ from simswarm.raft import (
     RaftMessage,
     RawNode,
     Ready,
+    RequestVote,
+    RequestVoteReply,
     Role,
     SoftState,
     Term,
@@ -72,7 +76,17 @@ SILENT_TICKS_LIMIT = 3
 """A member that was silent for longer counts as unreachable.
 Source: swarmkit manager/state/raft/transport/peer.go: a heartbeat a tick, and 2 s to deliver it."""
 _PROPOSALS_PER_TERM = 1 << 32
-_BEATS = (LeaderHeartbeat, LeaderHeartbeatReply)
+_CHANNELS: Mapping[type, Channel] = {
+    AppendEntries: Channel.CONSENSUS,
+    AppendEntriesReply: Channel.CONSENSUS,
+    LeaderHeartbeat: Channel.HEARTBEAT,
+    LeaderHeartbeatReply: Channel.HEARTBEAT,
+    RequestVote: Channel.CONSENSUS,
+    RequestVoteReply: Channel.CONSENSUS,
+}
+"""Which stream carries what."""
+_LEADER, _NORMAL = Role.LEADER, EntryKind.NORMAL
+"""Looking a member up in its class is slow before Python 3.12."""
 
 
 class LeadershipOwner(Protocol):
@@ -226,12 +240,13 @@ class Replica:
         if self._settling:
             return
         self._settling = True
+        raw, raft = self.raw, self.raw.raft
         while not self._halted:
-            if self.raw.raft.contradiction:
-                self._halt(f"raft: {self.raw.raft.contradiction}")
-            elif self.raw.has_ready():
-                self._perform(self.raw.ready())
-            elif self._catch_up is not None and self.raw.raft.applied >= self._catch_up:
+            if raft.contradiction:
+                self._halt(f"raft: {raft.contradiction}")
+            elif raw.has_ready():
+                self._perform(raw.ready())
+            elif self._catch_up is not None and raft.applied >= self._catch_up:
                 self._lead()
             else:
                 break
@@ -331,11 +346,10 @@ class Replica:
 
     def _send(self, outgoing: Outgoing) -> None:
         message = outgoing.message
-        beats = isinstance(message, _BEATS)
         self._out.send(
             self._members[message.target].address,
             message,
-            Channel.HEARTBEAT if beats else Channel.CONSENSUS,
+            _CHANNELS[type(message)],
             self._wal.barrier if outgoing.durable_first else 0,
         )
 
@@ -366,11 +380,11 @@ class Replica:
 
     def _apply(self, committed: Sequence[Entry]) -> None:
         last = committed[-1]
-        if self._role is Role.LEADER:
+        if self._role is _LEADER:
             self._out.observe("raft.commit", index=last.index, term=last.term)
         for entry in committed:
             own = self._under_way
-            if own is not None and (own.term, own.index) == (entry.term, entry.index):
+            if own is not None and own.index == entry.index and own.term == entry.term:
                 self._under_way = None
                 self.store.apply(own.changes, entry.index)
                 self.store.finish()
@@ -422,6 +436,6 @@ def _changes(entry: Entry) -> tuple[ObjectChange, ...]:
     Raises:
         StorageCorrupt: an entry of a kind that this version doesn't know: stop, never skip.
     """
-    if entry.kind is not EntryKind.NORMAL:
+    if entry.kind is not _NORMAL:
         raise StorageCorrupt("membership changes are not supported yet")
     return codec.decode_proposal(entry.data).changes if entry.data else ()

@@ -28,6 +28,8 @@ from simswarm.raft import Entry, HardState, Index
 from simswarm.wire import codec
 
 WAL_FILE = "wal"
+_APPEND = WriteMode.APPEND
+"""Looking a member up in its class is slow before Python 3.12."""
 
 
 class LogImage(Value, frozen=True):
@@ -99,12 +101,13 @@ class WriteAheadLog:
 
     def append(self, entries: Sequence[Entry], hard_state: HardState | None) -> None:
         """Make a batch durable; nothing to do for an empty one."""
+        if not entries and hard_state is None:
+            return
         records = [codec.encode_record(entry) for entry in entries]
         if hard_state is not None:
             records.append(codec.encode_record(hard_state))
-        if records:
-            token = self._out.write(WAL_FILE, WriteMode.APPEND, tuple(records))
-            self._under_way.append(Batch(token, entries[-1] if entries else None))
+        token = self._out.write(WAL_FILE, _APPEND, tuple(records))
+        self._under_way.append(Batch(token, entries[-1] if entries else None))
 
     def written(self, token: Token) -> Batch | None:
         """The batch whose write has just ended; None if it is none of this file's."""

@@ -117,7 +117,8 @@ class RawNode:
             or log.handed != log.last_index
             or raft.term != stored.term
             or raft.vote != stored.vote
-            or self._has_soft_state()
+            or raft.role is not self._soft_role
+            or raft.leader != self._soft_leader
         )
 
     def ready(self) -> Ready:
@@ -129,32 +130,27 @@ class RawNode:
             # goes with it: hold it back until the batch after this one.
             leader.replicate(raft, tell_commit=not committed)
         entries = raft.log.take_unwritten()
-        messages = tuple(raft.messages)
-        raft.messages.clear()
-        return Ready(
-            self._take_hard_state(entries), entries, messages, committed, self._take_soft_state()
-        )
+        messages, raft.messages = tuple(raft.messages), []
+        hard_state = self._take_hard_state(entries)
+        return Ready(hard_state, entries, messages, committed, self._take_soft_state())
 
     def _take_hard_state(self, entries: tuple[Entry, ...]) -> HardState | None:
         raft, stored = self.raft, self._stored
-        commit_rides_along = bool(entries) and raft.log.committed != stored.commit
-        if raft.term == stored.term and raft.vote == stored.vote and not commit_rides_along:
+        unchanged = raft.term == stored.term and raft.vote == stored.vote
+        # a higher commit index rides along with entries, and alone waits for some
+        if unchanged and (not entries or raft.log.committed == stored.commit):
             return None
         self._stored = HardState(raft.term, raft.vote, raft.log.committed)
         return self._stored
 
-    def _has_soft_state(self) -> bool:
-        raft = self.raft
-        return (
-            raft.role is not self._soft_role
-            or raft.leader != self._soft_leader
-            or raft.term != self._soft_term
-        )
-
     def _take_soft_state(self) -> SoftState | None:
-        if not self._has_soft_state():
-            return None
         raft = self.raft
+        if (
+            raft.role is self._soft_role
+            and raft.leader == self._soft_leader
+            and raft.term == self._soft_term
+        ):
+            return None
         self._soft_role, self._soft_leader, self._soft_term = raft.role, raft.leader, raft.term
         return SoftState(raft.role, raft.leader, raft.term)
 
