@@ -49,9 +49,8 @@ events:
 expect:
   - {{name: after the pause, leader_elected: {{after: pause, within: 3500ms}}}}
   - {{name: after the cut, leader_elected: {{after: cut, within: 4s}}}}
-  - {{name: calm, converged: {{after: create, within: 5s}}}}
+  - {{name: calm, converged: {{after: create, within: 12s}}}}
   - {{at_end: "services.web.running == 2"}}
-until: 19s
 """
 
 
