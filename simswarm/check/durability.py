@@ -19,13 +19,14 @@ from collections.abc import Callable, Sequence
 from simswarm.base.effects import Send, Token, Write, WriteMode, Written
 from simswarm.base.time import Instant
 from simswarm.check.invariant import Invariant
-from simswarm.check.raft_safety import WAL
+from simswarm.check.raft_safety import WAL, decode_record
 from simswarm.raft.messages import AppendEntriesReply, Entry, HardState, RequestVoteReply
 from simswarm.wire import codec
 
-_TAG_AT = 3
+TAG_AT = 3
 """Where a frame's tag stands: after version, feature level and the array's head."""
-_VOTE_TAG, _APPEND_TAG = 23, 25
+PROMISES = bytes([23, 25])
+"""Tags of the messages that may promise something: votes and acknowledgements."""
 
 
 class FollowedDisk:
@@ -46,12 +47,12 @@ class FollowedDisk:
     def take(self, records: Sequence[bytes], token: Token) -> None:
         """These records are written by this token (0: they were there at boot)."""
         for payload in records:
-            record = codec.decode_record(payload)
-            if isinstance(record, Entry):
+            record = decode_record(payload)
+            if type(record) is HardState:
+                self.hard, self.hard_token = record, token
+            elif type(record) is Entry:
                 del self.entries[record.index - 1 :]
                 self.entries.append(token)
-            else:
-                self.hard, self.hard_token = record, token
 
 
 class DurableBeforeAcknowledged(Invariant):
@@ -89,22 +90,20 @@ class DurableBeforeAcknowledged(Invariant):
 
     def sent(self, manager: str, send: Send) -> None:
         """A manager asked for a message to be sent, perhaps after a write."""
-        frame = send.frame
-        if len(frame) <= _TAG_AT or frame[_TAG_AT] not in (_VOTE_TAG, _APPEND_TAG):
-            return
         disk = self._disks.get(manager)
-        if disk is None:
+        if disk is None or send.frame[TAG_AT] not in PROMISES:
             return
         reached = max(disk.durable, send.after)
-        match codec.decode(frame):
-            case RequestVoteReply(granted=True, term=term, target=candidate):
-                self._vote(manager, disk, (term, candidate), reached)
-            case AppendEntriesReply(rejected=False, index=index):
-                self.checked += 1
-                if index > len(disk.entries):
-                    self._early(manager, f"entry {index}, which it never wrote")
-                elif index and disk.entries[index - 1] > reached:
-                    self._early(manager, f"entry {index} before it was durable")
+        message = codec.decode(send.frame)
+        if type(message) is AppendEntriesReply and not message.rejected:
+            self.checked += 1
+            index = message.index
+            if index > len(disk.entries):
+                self._early(manager, f"entry {index}, which it never wrote")
+            elif index and disk.entries[index - 1] > reached:
+                self._early(manager, f"entry {index} before it was durable")
+        elif type(message) is RequestVoteReply and message.granted:
+            self._vote(manager, disk, (message.term, message.target), reached)
 
     def _vote(
         self, manager: str, disk: FollowedDisk, vote: tuple[int, int], reached: Token

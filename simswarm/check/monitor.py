@@ -19,12 +19,13 @@ from simswarm.base.records import recover
 from simswarm.base.time import Instant
 from simswarm.base.trace import TraceRecord
 from simswarm.check.committed import CommittedListener, CommittedStream
-from simswarm.check.durability import DurableBeforeAcknowledged
+from simswarm.check.durability import PROMISES, TAG_AT, DurableBeforeAcknowledged
 from simswarm.check.invariant import Announce, Invariant
 from simswarm.check.placement import ConstraintsHold, NodeResources
 from simswarm.check.raft_safety import WAL, RaftSafety
 from simswarm.check.tasks import LiveTasksPerSlot, StatesOnlyRise
 from simswarm.manager.manager import Manager
+from simswarm.raft.raft import Raft
 from simswarm.sim.driver import Host
 from simswarm.store import Change
 
@@ -57,13 +58,15 @@ def stop(invariants: Sequence[Invariant], error: Exception) -> None:
 class Monitor:
     """Observes a world for all invariants."""
 
-    __slots__ = ("durability", "raft", "stream", "tasks")
+    __slots__ = ("_rafts", "durability", "raft", "stream", "tasks")
 
     def __init__(self, clock: Callable[[], Instant], announce: Announce) -> None:
         """`clock` gives nanoseconds since the swarm was up; `announce` hears of violations."""
         self.stream = CommittedStream()
         self.raft = RaftSafety(clock)
         self.durability = DurableBeforeAcknowledged(clock)
+        self._rafts: dict[str, Raft] = {}
+        """The Raft member of every manager that is up."""
         watchers = (
             StatesOnlyRise(clock),
             LiveTasksPerSlot(clock),
@@ -91,30 +94,30 @@ class Monitor:
 
     def on_boot(self, host: Host, image: Mapping[str, bytes], effects: list[Effect]) -> None:
         """A node has booted from this disk image."""
-        manager = _manager(host)
-        if manager is None:
+        manager = getattr(host.node, "manager", None)
+        if not isinstance(manager, Manager):
             return
         self.stream.attach(host.name, manager.store)
+        raft = self._rafts[host.name] = manager.replica.raw.raft
         try:
             records = recover(image.get(WAL, b""), WAL).records
             self.raft.booted(host.name, records)
             self.durability.booted(host.name, records)
             self._performed(host.name, effects)
-            self.raft.stepped(host.name, manager.replica.raw.raft)
+            self.raft.stepped(host.name, raft)
         except Exception as error:
             stop([*self.raft.invariants, self.durability], error)
 
     def on_step(self, host: Host, given: Input, effects: list[Effect]) -> None:
         """A node has taken a step; its effects are not performed yet."""
-        manager = _manager(host)
-        if manager is None or self.durability.stopped:
+        raft = self._rafts.get(host.name)
+        if raft is None or self.durability.stopped:
             return
         try:
-            if isinstance(given, Written):
+            if type(given) is Written:
                 self.durability.written(host.name, given)
-            if effects:
-                self._performed(host.name, effects)
-            self.raft.stepped(host.name, manager.replica.raw.raft)
+            self._performed(host.name, effects)
+            self.raft.stepped(host.name, raft)
         except Exception as error:
             stop([*self.raft.invariants, self.durability], error)
 
@@ -123,6 +126,7 @@ class Monitor:
 
     def on_crash(self, host: Host) -> None:
         """What is durable is read again at the next boot."""
+        self._rafts.pop(host.name, None)
 
     def on_applied(self, manager: str, changes: Sequence[Change], index: int) -> None:
         """A manager has applied an entry."""
@@ -135,13 +139,9 @@ class Monitor:
 
     def _performed(self, name: str, effects: list[Effect]) -> None:
         for effect in effects:
-            if isinstance(effect, Send):
-                self.durability.sent(name, effect)
-            elif isinstance(effect, Write):
+            if type(effect) is Send:
+                if effect.frame[TAG_AT] in PROMISES:
+                    self.durability.sent(name, effect)
+            elif type(effect) is Write:
                 self.raft.wrote(name, effect)
                 self.durability.wrote(name, effect)
-
-
-def _manager(host: Host) -> Manager | None:
-    manager = getattr(host.node, "manager", None)
-    return manager if isinstance(manager, Manager) else None

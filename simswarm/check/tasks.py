@@ -1,14 +1,16 @@
 """Two sentences about tasks: their states only rise; a slot has at most the live tasks it may.
 
 Live = desired and observed state both at most `running`. One live task a slot, unless an update
-starts the new task before it stops the old one (order `start-first`): then one of each version
-of the spec.
+starts the new task before it stops the old one (order `start-first`): then one of each version of
+the spec, and one more, as an old task that fails meanwhile is replaced although its successor is
+on its way (the restart supervisor doesn't ask the updater).
 
 Invariants:
     I1. Work is O(changed): each change carries the old object, so nothing is searched.
 
 Source: swarmkit design/task_model.md; manager/orchestrator/update/updater.go (updateTask puts
-the creation and the shutdowns of a stop-first update into one transaction).
+the creation and the shutdowns of a stop-first update into one transaction),
+manager/orchestrator/restart/restart.go (Restart).
 Not here: what an orchestrator does about it (`manager/orchestrator`).
 """
 
@@ -121,9 +123,9 @@ class LiveTasksPerSlot(Invariant):
         if service is None or not _may_start_first(service):
             self.broken(self._clock(), f"{describe(task)} is one of {len(live)} live in its slot")
             return
-        twins = sum(version == task.spec_version for version in live.values())
-        if twins > 1:
-            message = f"{describe(task)} is one of {twins} live of one version in its slot"
+        allowed = len(frozenset(live.values())) + 1
+        if len(live) > allowed:
+            message = f"{describe(task)} is one of {len(live)} live in its slot, not {allowed}"
             self.broken(self._clock(), message)
 
 
