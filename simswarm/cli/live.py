@@ -325,7 +325,7 @@ def _on_own(
     from simswarm.scenario.liveplay import start_swarm
 
     with _swept_on_error(folder):
-        world = start_swarm(folder, scenario.cluster, engine)
+        world = start_swarm(folder, scenario.cluster, engine, level=scenario.x_trace)
         try:
             done = _play(world, scenario, until)
         finally:

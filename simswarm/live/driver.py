@@ -56,6 +56,7 @@ from simswarm.base.effects import (
 )
 from simswarm.base.engine import EngineOccurrence, Outcome
 from simswarm.base.entropy import Entropy
+from simswarm.base.errors import RemoteProtocolError
 from simswarm.base.time import MILLISECOND, SECOND, Duration, Instant, Now
 from simswarm.live.disk import LiveDisk
 from simswarm.live.engine import Engine, Lanes, Subject
@@ -64,6 +65,7 @@ from simswarm.live.timers import Timers
 from simswarm.live.transport import LOOPBACK, Place, Transport
 from simswarm.live.writes import Writes
 from simswarm.model.config import NodeConfig
+from simswarm.wire import codec
 
 SLOW_STEP: Duration = 50 * MILLISECOND
 INPUTS_A_TURN = 64
@@ -124,6 +126,8 @@ class World(NamedTuple):
     folder: Path
     host: str = LOOPBACK
     port: int = 0
+    every_message: bool = False
+    """Record what the network does with every frame."""
 
 
 class Driver:
@@ -201,6 +205,7 @@ class Driver:
 
     def arrived(self, source: Address, channel: Channel, frame: bytes) -> None:
         """A frame came. Until certificates are real the name in the hello is the identity."""
+        self._note("net.delivered", source, self.config.address, frame, "")
         self._feed(Deliver(source, Identity(source), frame))
 
     def lost(self, target: Address, channel: Channel) -> None:
@@ -210,6 +215,15 @@ class Driver:
     def ready(self, target: Address, channel: Channel) -> None:
         """A full queue has room again."""
         self._feed(StreamReady(target, channel))
+
+    def dropped(self, target: Address, frame: bytes, why: str) -> None:
+        """A frame will never arrive."""
+        self._note("net.dropped", self.config.address, target, frame, why)
+
+    def _note(self, kind: str, source: Address, target: Address, frame: bytes, why: str) -> None:
+        if self._world.every_message:
+            message, size = _name_of(frame), len(frame)
+            self.observe(kind, source=source, target=target, message=message, size=size, why=why)
 
     def engine_result(self, id: int, outcome: Outcome) -> None:
         """An engine command ended."""
@@ -247,7 +261,7 @@ class Driver:
         self.transport.nudge()
         waiting, self._held_datagrams = self._held_datagrams, []
         for send in waiting:
-            self._send(send)
+            self._send_datagram(send)
         for call in list(self._replies):
             self._answer(call)
 
@@ -329,9 +343,14 @@ class Driver:
     # ── effects ──────────────────────────────────────────────────────────────────────────────
 
     def _send(self, send: Send) -> None:
+        self._note("net.sent", self.config.address, send.target, send.frame, "")
         if send.channel is not Channel.DATAGRAM:
             self.transport.send(send.target, send.frame, send.channel, send.after)
-        elif self._writes.is_held(send.after):
+        else:
+            self._send_datagram(send)
+
+    def _send_datagram(self, send: Send) -> None:
+        if self._writes.is_held(send.after):
             self._held_datagrams.append(send)
         elif not self._writes.is_lost(send.after):
             self.transport.send_datagram(send.target, send.frame)
@@ -358,3 +377,10 @@ class Driver:
             if isinstance(given, EngineResult) and given.id == id:
                 self._inbox.remove(given)
                 break
+
+
+def _name_of(frame: bytes) -> str:
+    try:
+        return type(codec.decode(frame)).__name__
+    except RemoteProtocolError:
+        return "?"

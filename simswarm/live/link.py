@@ -60,6 +60,10 @@ class LinkOwner(Protocol):
         """A full queue has room again."""
         ...
 
+    def dropped(self, target: Address, frame: bytes, why: str) -> None:
+        """A frame will never arrive: for the trace."""
+        ...
+
 
 class Carrier(Protocol):
     """What brings frames to the peer."""
@@ -113,6 +117,7 @@ class Link:
     def push(self, frame: bytes, after: Token) -> None:
         """Send a frame behind all others."""
         if len(self._queue) >= STREAM_QUEUE_LIMIT:
+            self._owner.dropped(self.target, frame, "queue full")
             self.broke()
             return
         self._queue.append((frame, after, self._when(frame)))
@@ -136,6 +141,8 @@ class Link:
 
     def broke(self) -> None:
         """Everything that waits is lost; the next frame opens a new stream."""
+        for frame, _, _ in self._queue:
+            self._owner.dropped(self.target, frame, "stream broke")
         self._queue.clear()
         self._was_full = False
         self._due = 0.0

@@ -89,6 +89,7 @@ class NodeProcess:
             entropy=SystemEntropy(),
             engine=self._engine,
             folder=Path(config.folder) / DISK_FOLDER,
+            every_message=self._full,
         )
         self._driver = Driver(config.node, world, self, self._boot_node)
 

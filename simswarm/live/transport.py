@@ -66,6 +66,10 @@ class Receiver(Protocol):
         """A full queue has room again."""
         ...
 
+    def dropped(self, target: Address, frame: bytes, why: str) -> None:
+        """A frame will never arrive: for the trace."""
+        ...
+
 
 def require_loopback(host: str) -> None:
     """Refuse to leave the machine.
@@ -181,7 +185,10 @@ class Transport:
             return
         rule = self.rule(target)
         loop = asyncio.get_running_loop()
-        for _ in range(datagram_copies(rule, self.chance)):
+        copies = datagram_copies(rule, self.chance)
+        if not copies:
+            self.dropped(target, frame, "lost")
+        for _ in range(copies):
             delay = datagram_delay(rule, len(frame), self.chance) / SECOND
             if rule.reorder and self.chance.integer(1, 1_000_000) <= rule.reorder:
                 delay += REORDER_SECONDS
@@ -211,6 +218,11 @@ class Transport:
         """A full queue has room again."""
         if not self._closed:
             self._receiver.ready(target, channel)
+
+    def dropped(self, target: Address, frame: bytes, why: str) -> None:
+        """A frame of an outgoing stream is lost."""
+        if not self._closed:
+            self._receiver.dropped(target, frame, why)
 
     async def connect(
         self, target: Address, channel: Channel

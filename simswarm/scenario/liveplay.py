@@ -117,14 +117,16 @@ class LivePlaying(Playing):
         return result
 
 
-def start_swarm(state: StateFolder, cluster: Cluster, engine: str) -> LiveWorld:
+def start_swarm(
+    state: StateFolder, cluster: Cluster, engine: str, *, level: str = "normal"
+) -> LiveWorld:
     """Claim a folder for a new live swarm; its nodes are added, not booted.
 
     Raises:
         FailedPrecondition: a swarm of this name is there.
     """
     state.create(engine)
-    world = LiveWorld(state, FaultBook())
+    world = LiveWorld(state, FaultBook(), level=level)
     for config in node_configs(cluster):
         world.add(config)
     return world

@@ -54,6 +54,8 @@ from simswarm.live.scripted import ScriptedEngine, ScriptedImage
 from simswarm.live.system import SystemClock
 from simswarm.model.config import NodeConfig
 from simswarm.model.specs import NodeRole
+from simswarm.wire import codec
+from simswarm.wire.control import ListNodes
 
 KEY = TimerKey("test", 0, "timer")
 OTHER = TimerKey("test", 0, "other")
@@ -111,10 +113,18 @@ class Sink:
 class Bench:
     """One driver, its node and what it reports."""
 
-    def __init__(self, folder: Path, engine: ScriptedEngine | None = None) -> None:
+    def __init__(
+        self, folder: Path, engine: ScriptedEngine | None = None, *, every_message: bool = False
+    ) -> None:
         self.puppet, self.sink = Puppet(), Sink()
         config = NodeConfig("a", "a", NodeRole.WORKER, ("a",))
-        world = World(SystemClock(), SeededEntropy(1), engine or ScriptedEngine(), folder)
+        world = World(
+            SystemClock(),
+            SeededEntropy(1),
+            engine or ScriptedEngine(),
+            folder,
+            every_message=every_message,
+        )
         self.driver = Driver(config, world, self.sink, self.puppet.boot)
 
     async def start(self, *first: Effect) -> None:
@@ -182,6 +192,25 @@ def test_what_waits_for_a_write_leaves_when_it_is_durable(run: Any, tmp_path: Pa
         ]
         given = bench.puppet.given
         assert given.index(Written(1)) < given.index(Deliver("a", Identity("a"), b"held"))
+        await bench.driver.close()
+
+    run(script())
+
+
+def test_every_message_is_recorded_where_that_is_wanted(run: Any, tmp_path: Path) -> None:
+    async def script() -> None:
+        bench = Bench(tmp_path, every_message=True)
+        frame = codec.encode(ListNodes())
+        await bench.start(Send("a", frame, Channel.CONTROL), Send("a", b"?", Channel.CONTROL))
+        await bench.puppet.until(Deliver, 2)
+        found = [(kind, fields["message"], fields["size"]) for kind, fields in bench.sink.records]
+        size = len(frame)
+        assert found == [
+            ("net.sent", "ListNodes", size),
+            ("net.sent", "?", 1),
+            ("net.delivered", "ListNodes", size),
+            ("net.delivered", "?", 1),
+        ]
         await bench.driver.close()
 
     run(script())

@@ -47,8 +47,8 @@ events:
   - {{id: noise, at: 9500ms, link: {{from: managers, to: all, latency: 30ms}}, for: 1s}}
   - {{id: create, at: 10s, docker: "service create --name web --replicas 2 shop/web:1"}}
 expect:
-  - {{name: after the pause, leader_elected: {{after: pause, within: 3500ms}}}}
-  - {{name: after the cut, leader_elected: {{after: cut, within: 4s}}}}
+  - {{name: after the pause, leader_elected: {{after: pause, within: 8s}}}}
+  - {{name: after the cut, leader_elected: {{after: cut, within: 8s}}}}
   - {{name: calm, converged: {{after: create, within: 12s}}}}
   - {{at_end: "services.web.running == 2"}}
 """

@@ -30,6 +30,7 @@ class Peer:
         self.name = name
         self.log: list[tuple[Any, ...]] = []
         self.writes = Writes()
+        self.drops: list[tuple[str, bytes, str]] = []
         self._changed = asyncio.Event()
         self.transport = Transport(name, self, SeededEntropy(1), self.writes)
 
@@ -41,6 +42,9 @@ class Peer:
 
     def ready(self, target: Address, channel: Channel) -> None:
         self._note("ready", target, channel)
+
+    def dropped(self, target: Address, frame: bytes, why: str) -> None:
+        self.drops.append((target, frame, why))
 
     def _note(self, *entry: Any) -> None:
         self.log.append(entry)
@@ -163,6 +167,8 @@ def test_a_full_queue_breaks_the_stream_and_a_queue_with_room_again_says_so(run:
             for _ in range(STREAM_QUEUE_LIMIT + 1):
                 a.send("b", b"y", after=2)
             assert a.log[1:] == [("lost", "b", CONSENSUS)]
+            whys = [why for _, _, why in a.drops]
+            assert whys == ["queue full"] + STREAM_QUEUE_LIMIT * ["stream broke"]
             a.writes.end(2, failed=False)
             a.transport.nudge()
             a.send("b", b"fresh")
