@@ -50,8 +50,9 @@ def say(text: str = "", **style: Any) -> None:
 
 
 def put(text: str) -> None:
-    """A line of the result, on stdout."""
+    """A line of the result, on stdout; at once, so that it stands where it belongs beside stderr."""
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def put_json(value: Any) -> None:
