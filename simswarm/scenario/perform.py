@@ -47,6 +47,7 @@ class Actions:
         "_images",
         "_kept_images",
         "_scene",
+        "_wiped",
         "_world",
         "resolved",
         "warnings",
@@ -68,6 +69,9 @@ class Actions:
         self._kept_images: dict[int, dict[str, ImageBehaviour]] = {}
         self._faults: dict[int, Event] = {}
         """Network faults that have not been undone, and whose doing they are."""
+        self._wiped: dict[str, None] = {}
+        """Managers that lost their disk. A Raft member that has forgotten its votes must not come
+        back under its old id; coming back as a new member is not built yet."""
         self.resolved: dict[int, dict[str, tuple[str, ...]]] = {}
         """What random targets meant: event number → field → nodes; for the locked scenario."""
         self.warnings: list[str] = []
@@ -109,8 +113,7 @@ class Actions:
         )
         match event.action:
             case actions.Crash():
-                for name in done.nodes:
-                    self._world.restart(name)
+                self._restart(event, done.nodes)
             case actions.Pause():
                 for name in done.nodes:
                     self._world.resume(name)
@@ -197,6 +200,8 @@ class Actions:
             match action:
                 case actions.Crash(lose=lose):
                     self._world.crash(name, lose)
+                    if lose == "disk" and name in self._scene.around.members():
+                        self._wiped[name] = None
                 case actions.Restart():
                     self._world.restart(name)
                 case actions.Pause():
@@ -209,7 +214,7 @@ class Actions:
         truth = self._scene.truth
         match action:
             case actions.Restart():
-                return name in truth.down
+                return name in truth.down and name not in self._wiped
             case actions.Resume():
                 return name in truth.paused
             case actions.Pause():
@@ -218,8 +223,11 @@ class Actions:
                 return name not in truth.down
 
     def _nothing_to_do(self, event: Event, idle: Sequence[str]) -> str:
+        wiped = [name for name in idle if name in self._wiped]
         if not idle:
             text = f"{event.verb}: there is no such node now"
+        elif wiped and event.verb == "restart":
+            text = f"{' and '.join(wiped)} can't come back: a manager without its disk is none"
         else:
             state = {"restart": "up", "resume": "not paused", "pause": "not running"}
             verb = "are" if len(idle) > 1 else "is"
@@ -227,6 +235,15 @@ class Actions:
             text += f": {event.verb} does nothing"
         self.warnings.append(f"line {event.line}: {text}")
         return text
+
+    def _restart(self, event: Event, nodes: Sequence[str]) -> None:
+        """Take a crash back."""
+        for name in nodes:
+            if name in self._wiped:
+                text = f"{name} can't come back: a manager without its disk is none"
+                self.warnings.append(f"line {event.line}: {text}")
+            else:
+                self._world.restart(name)
 
     # ── network ──────────────────────────────────────────────────────────────────────────────
 

@@ -97,13 +97,14 @@ def test_a_second_live_task_in_a_slot_is_caught():
     assert "one of 2 live in its slot" in watch.violations[0].message
 
 
-def test_start_first_allows_one_live_task_of_each_version_but_no_twins():
+def test_start_first_allows_one_live_task_of_each_version_and_one_more():
     watch = LiveTasksPerSlot(clock)
     watch.on_committed([Created(service(UpdateOrder.START_FIRST)), Created(task("t1"))], 1)
     watch.on_committed([Created(task("t2", spec_version=4))], 2)
-    assert watch.holds
     watch.on_committed([Created(task("t3", spec_version=4))], 3)
-    assert "one of 2 live of one version" in watch.violations[0].message
+    assert watch.holds
+    watch.on_committed([Created(task("t4", spec_version=4))], 4)
+    assert "one of 4 live in its slot, not 3" in watch.violations[0].message
 
 
 def test_ended_and_deleted_tasks_free_their_slot():

@@ -311,3 +311,19 @@ def test_the_result_has_every_field_of_its_contract():
     running = [entry for entry in web["tasks"] if entry["state"] == "running"]
     assert len(running) == web["running"] == 12
     assert all(entry["started"] > entry["created"] for entry in running)
+
+
+def test_a_manager_without_its_disk_stays_away():
+    run = simswarm.run(
+        small(
+            "events:",
+            "  - {at: 5s, crash: {target: m3, lose: disk}, for: 10s}",
+            "  - {at: 30s, restart: m3}",
+            "  - {at: 31s, crash: {target: w1, lose: disk}, for: 10s}",
+        )
+    )
+    reason = "m3 can't come back: a manager without its disk is none"
+    assert run.result["warnings"][:2] == [f"line 6: {reason}", f"line 7: {reason}"]
+    assert not run.result["nodes"]["m3"]["up"]
+    assert run.result["nodes"]["w1"]["status"] == "ready"
+    assert all(invariant.holds for invariant in run.invariants)
