@@ -76,9 +76,9 @@ def _report(found: dict[str, list[Problem]], errors: int) -> dict[str, Any]:
 
 
 def _explain(code: str) -> None:
-    from simswarm.scenario.codes import EXPLANATIONS
+    from simswarm.scenario.codes import explain
 
-    text = EXPLANATIONS.get(code.upper())
+    text = explain(code)
     if text is None:
         raise Refused(f"there is no code {code}")
     put(f"{code.upper()}: {text}")

@@ -4,6 +4,7 @@
     E16x  a stack file is wrong             E17x  --set and grid paths
     E3xx  right, but can't be run yet       W3xx  the same, as `check` reports it
     W2xx  right, but probably not what is meant
+    E4xx  can't be done live                W401  is done in another way (`live check`)
 
 A code is never given another meaning.
 """
@@ -88,7 +89,18 @@ for _number, _text in _NOT_YET.items():
 
 CODES: tuple[str, ...] = tuple(sorted(EXPLANATIONS))
 
+LIVE_EXPLANATIONS: dict[str, str] = {
+    "E401": "This action changes something that is real in a live run and can't be changed: an "
+    "image, a disk, a clock, how a container ends. `run` simulates it.",
+    "E402": "This setting is about a simulated machine or network. A live swarm's nodes are "
+    "processes on this machine; use events for faults.",
+    "E403": "The engine does not have the image, and nothing is pulled. Load it, or name another "
+    "one that stands in for it under x-live.",
+    "W401": "A live run carries this out in another way than a simulated one, or without effect.",
+}
+"""Codes of `live check`."""
+
 
 def explain(code: str) -> str | None:
     """What a code means, or None if there is no such code."""
-    return EXPLANATIONS.get(code.upper())
+    return (EXPLANATIONS | LIVE_EXPLANATIONS).get(code.upper())
