@@ -124,13 +124,18 @@ def test_a_replacement_that_fails_while_it_waits_is_replaced_when_its_delay_is_o
     assert bench.task(second.id).desired_state == RUNNING
 
 
-def test_a_task_that_ended_while_it_waited_is_replaced_though_it_was_started_otherwise():
+@pytest.mark.parametrize("begun_again", [False, True])
+def test_a_task_that_ended_while_it_waited_is_replaced_though_it_was_started_otherwise(
+    begun_again,
+):
     """Its start changes nothing, so no change tells of it: the supervisor has to remember."""
     bench = running(RestartPolicy(delay=0))
     loop = bench.loops["replicated"]
     assert isinstance(loop, ReplicatedOrchestrator)
     loop._upkeep.restarts.begin(None, "t1", 1 * SECOND)
     bench.set_state(bench.task("t1"), FAILED)
+    if begun_again:
+        loop._upkeep.restarts.begin(None, "t1", 1 * SECOND)
     bench._take_timers()
     assert bench.task("t1").desired_state == RUNNING
     bench.run(1.1)

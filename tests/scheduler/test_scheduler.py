@@ -285,6 +285,17 @@ def test_nested_preferences_share_a_branch_over_its_branches():
     assert places(bench) == {"n1": 3, "n2": 3, "n3": 3, "n4": 3}
 
 
+def test_a_branch_that_takes_more_than_its_share_does_not_stop_the_scheduler():
+    """Zone a wants one task, its racks x and z take one each: Docker 20.10 never comes back."""
+    placement = Placement(preferences=("node.labels.az", "node.labels.rack"))
+    web = service(task=spec(placement=placement))
+    racks = [("a", "z"), ("a", "x"), ("a", "y"), ("b", "x")]
+    nodes = [node(f"n{n}", labels={"az": az, "rack": r}) for n, (az, r) in enumerate(racks)]
+    there = pending(web, 9, state=RUNNING, node_id="n2")
+    bench = started(*nodes, web, *there, *pending(web, 1, 2, 3))
+    assert places(bench) == {"n0": 1, "n1": 1, "n2": 1, "n3": 1}
+
+
 def test_scaling_up_evens_branches_out():
     web = service(task=spec(placement=Placement(preferences=("node.labels.az",))))
     nodes = [node(f"n{n}", labels={"az": az}) for n, az in enumerate("abb")]

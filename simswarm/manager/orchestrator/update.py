@@ -304,8 +304,7 @@ class UpdateSupervisor:
         run.phase = Phase.OVER
         for worker in run.workers:
             self._by_task.pop(worker.task_id, None)
-        if self._runs.get(run.service.id) is run:
-            del self._runs[run.service.id]
+        del self._runs[run.service.id]
 
     def _key(self, kind: str, run: UpdateRun, worker: int = 0) -> TimerKey:
         return TimerKey(self._owner, self._epoch, f"{kind}:{run.service.id}:{run.number}:{worker}")
