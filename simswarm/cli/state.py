@@ -50,7 +50,7 @@ def say(text: str = "", **style: Any) -> None:
 
 
 def put(text: str) -> None:
-    """A line of the result, on stdout; at once, so that it stands where it belongs beside stderr."""
+    """A line of the result, on stdout; at once, so that it stands in its place beside stderr."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
