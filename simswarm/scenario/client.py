@@ -32,7 +32,17 @@ SEQUENCE_TRIES = 20
 class Order:
     """One command to be carried out."""
 
-    __slots__ = ("client", "event", "host", "make", "method", "on_done", "retry", "stubborn")
+    __slots__ = (
+        "client",
+        "event",
+        "fatal",
+        "host",
+        "make",
+        "method",
+        "on_done",
+        "retry",
+        "stubborn",
+    )
 
     def __init__(
         self,
@@ -43,6 +53,7 @@ class Order:
         event: str | None = None,
         host: str | None = None,
         retry: Duration | None = None,
+        fatal: tuple[str, ...] = (),
         stubborn: bool = False,
         client: str = "operator",
     ) -> None:
@@ -54,7 +65,8 @@ class Order:
         self.host = host
         """The node it is given to; None: any live manager."""
         self.retry = retry
-        """Repeat after so long until it succeeds."""
+        """Repeat after so long until it succeeds, or fails with one of `fatal`."""
+        self.fatal = fatal
         self.stubborn = stubborn
         """An operator's action: what only lost a race with the managers is tried again."""
         self.client = client
@@ -154,7 +166,8 @@ class Clients:
             error=done.error or None,
             duration=(self.now - attempt.begun) / 1e9,
         )
-        if done.error and order.retry is not None:
+        hopeless = any(word in done.error for word in order.fatal)
+        if done.error and order.retry is not None and not hopeless:
             self._alarm.call_in(order.retry, self.again, order)
             return
         lost_race = order.stubborn and OUT_OF_SEQUENCE in done.error

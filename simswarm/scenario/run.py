@@ -50,6 +50,8 @@ GRACE: Duration = 60 * SECOND
 SLICE: Duration = SECOND
 VIEW_PERIOD: Duration = 10 * SECOND
 VIEWS_KEPT = 64
+REFUSALS = ("code = InvalidArgument", "code = Unimplemented")
+"""Answers to the scenario's own stack that no second try changes."""
 
 Progress = Callable[[Instant, Instant], None]
 """Told of the simulated time so far, and of the end as far as it is known."""
@@ -113,7 +115,9 @@ class Playing:
         world.mark_origin()
         if scenario.services:
             make = partial(conversations.deploy, scenario.services)
-            order = Order("stack deploy", make, stubborn=True, on_done=self._deployed)
+            order = Order(
+                "stack deploy", make, retry=SECOND, fatal=REFUSALS, on_done=self._deployed
+            )
             self.stage.clients.ask(order)
         self.stage.begin()
         self._keep_view()

@@ -327,3 +327,11 @@ def test_a_manager_without_its_disk_stays_away():
     assert not run.result["nodes"]["m3"]["up"]
     assert run.result["nodes"]["w1"]["status"] == "ready"
     assert all(invariant.holds for invariant in run.invariants)
+
+
+def test_the_stack_is_deployed_even_if_the_leader_dies_at_once():
+    run = simswarm.run(small("events: [{at: 500us, crash: m1}]", "expect: [{converged: {}}]"))
+    calls = [r.get("error") for r in run.trace.records("call")]
+    assert calls[0] is not None
+    assert calls[-1] is None
+    assert run.verdict == "pass"
