@@ -116,11 +116,6 @@ class Agenda:
         self._turn: Turn | None = None
         self.closed = False
 
-    @property
-    def busy(self) -> bool:
-        """Whether a turn is queued or in flight, or a stage waits for one."""
-        return self._turn is not None or bool(self._waiting)
-
     def add(self, stage: str) -> None:
         """Ask for a turn of this stage; more often than once before it comes changes nothing."""
         if not self.closed:

@@ -2,9 +2,9 @@
 
 Reading order: `tasks` (making and judging one task), `slots` (which tasks belong together, which
 go first), `history` and `restart` (is an ended task replaced, and when does the replacement
-start), `updaterun`, `updatestatus` and `update` (rolling updates and rollbacks), `winddown` (tasks
-that shall end), `taskinit` (after a change of leader), `upkeep` (stages of work); then the loops:
-`replicated`, `global_services`, `reaper`, `enforcer`.
+start), `update` (rolling updates and rollbacks), `winddown` (tasks that shall end), `taskinit`
+(after a change of leader), `upkeep` (stages of work); then the loops: `replicated`,
+`global_services`, `reaper`, `enforcer`.
 
 Source: swarmkit manager/orchestrator. Not here: jobs.
 """

@@ -10,7 +10,7 @@ Invariant:
         updated again in the meantime.
 
 Source: swarmkit manager/orchestrator/update/updater.go (startUpdate, pauseUpdate, rollbackUpdate,
-completeUpdate). Not here: when (`update`), manual rollback (`manager/controlapi`).
+completeUpdate). Not here: when (`supervisor`), manual rollback (`manager/controlapi`).
 """
 
 from __future__ import annotations

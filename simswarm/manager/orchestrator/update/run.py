@@ -14,7 +14,7 @@ Invariants:
     I2. A task counts as one failure at most, and only if this run made it.
 
 Source: swarmkit manager/orchestrator/update/updater.go (Run, worker). Not here: writes and timers
-(`update`).
+(`supervisor`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from enum import IntEnum
 
 from simswarm.base.time import SECOND, Duration, Instant
 from simswarm.manager.orchestrator.slots import Slot
-from simswarm.manager.orchestrator.updatestatus import is_rolling_back
+from simswarm.manager.orchestrator.update.status import is_rolling_back
 from simswarm.model.defaults import UPDATE_MONITOR
 from simswarm.model.objects import Service
 from simswarm.model.specs import FailureAction, UpdateConfig

@@ -1,6 +1,6 @@
 """Rolling updates and rollbacks: slot by slot, as fast as the service's configuration lets it.
 
-Per service there is at most one run (`updaterun`). It begins when the orchestrator reconciles a
+Per service there is at most one run (`run`). It begins when the orchestrator reconciles a
 service some of whose slots are outdated, goes on in turns `update`, and ends by itself or when the
 service is given another spec.
 
@@ -17,7 +17,7 @@ Invariants:
 
 Source: swarmkit manager/orchestrator/update/updater.go (Supervisor.Update, worker, updateTask,
 useExistingTask, removeOldTasks); orders recorded on Docker 20.10.24. Not here: the words of the
-status (`updatestatus`), delayed starts (`restart`).
+status (`status`), delayed starts (`restart`).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from simswarm.base.effects import Outbox, TimerKey
 from simswarm.base.entropy import Entropy
 from simswarm.base.values import replace
 from simswarm.manager.agenda import Batch
-from simswarm.manager.orchestrator import updatestatus
 from simswarm.manager.orchestrator.restart import RestartSupervisor
 from simswarm.manager.orchestrator.slots import Slot
 from simswarm.manager.orchestrator.tasks import has_version_of, is_dirty, is_global, new_task
-from simswarm.manager.orchestrator.updaterun import Phase, Step, UpdateRun, Verdict, Worker
+from simswarm.manager.orchestrator.update import status
+from simswarm.manager.orchestrator.update.run import Phase, Step, UpdateRun, Verdict, Worker
 from simswarm.model.objects import Node, Service, Task
 from simswarm.model.specs import FailureAction, UpdateOrder
 from simswarm.model.taskstate import TaskState
@@ -105,14 +105,14 @@ class UpdateSupervisor:
             if run.service.spec == service.spec:
                 return
             self.cancel(service.id)
-        if updatestatus.is_paused(service):
+        if status.is_paused(service):
             return
         dirty = [slot for slot in slots if len(slot) > 1 or _is_dirty(tx, service, slot[0])]
         if not dirty:
-            if updatestatus.is_under_way(service):
-                updatestatus.complete(tx, service.id)
+            if status.is_under_way(service):
+                status.complete(tx, service.id)
             return
-        updatestatus.begin(tx, service.id)
+        status.begin(tx, service.id)
         self._count += 1
         run = self._runs[service.id] = UpdateRun(self._count, service, dirty)
         self._advance(run)
@@ -134,13 +134,13 @@ class UpdateSupervisor:
     def _write_status(self, tx: Tx, action: Action) -> None:
         run, service_id = action.run, action.run.service.id
         if action.verdict == Verdict.GO_ON:
-            updatestatus.complete(tx, service_id)
+            status.complete(tx, service_id)
             self._end(run)
             return
         if action.verdict == Verdict.ROLL_BACK:
-            updatestatus.roll_back(tx, service_id, action.message)
+            status.roll_back(tx, service_id, action.message)
         else:
-            updatestatus.pause(tx, service_id, action.message)
+            status.pause(tx, service_id, action.message)
         run.settling = False
         if run.phase != Phase.ENDING:
             self._advance(run)
