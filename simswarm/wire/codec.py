@@ -16,6 +16,7 @@ Not here: how records are framed in files (`base/records.py`).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -119,8 +120,10 @@ def encode_proposal(proposal: Proposal) -> bytes:
     return _encode(proposal)
 
 
+@lru_cache(maxsize=16)
 def decode_proposal(data: bytes) -> Proposal:
-    """The write in a log entry.
+    """The write in a log entry. Where several managers share a process, they apply the same
+    entries at about the same time, and what they share is frozen.
 
     Raises:
         StorageCorrupt: a kind of change that this version doesn't know: stop, never skip.
