@@ -167,7 +167,10 @@ class Playing:
             return False
         if self.end >= known + GRACE:
             return True
-        return self.stage.calm.is_stable(self.end) and not self.stage.clients.open
+        calm = self.stage.calm
+        # what happened last must have had the time to show
+        lasted = self.end - known >= calm.monitor
+        return lasted and calm.is_stable(self.end) and not self.stage.clients.open
 
     def finish(self) -> Run:
         """Judge what is still open, and put the result together."""

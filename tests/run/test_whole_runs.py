@@ -335,3 +335,8 @@ def test_the_stack_is_deployed_even_if_the_leader_dies_at_once():
     assert calls[0] is not None
     assert calls[-1] is None
     assert run.verdict == "pass"
+
+
+def test_the_last_event_has_time_to_show_before_the_run_ends():
+    run = simswarm.run(small("events: [{at: 20s, partition: [[w1]]}]"))
+    assert run.result["simulated_seconds"] >= 25
