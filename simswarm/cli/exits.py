@@ -41,6 +41,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
+            # whatever is still buffered must find out here, not at the interpreter's end
+            sys.stdout.flush()
         except typer.Exit:
             raise
         except KeyboardInterrupt:
