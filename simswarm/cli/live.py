@@ -331,7 +331,9 @@ def _on_own(
         finally:
             world.close()
     if not keep:
-        sweep(folder)
+        left = sweep(folder).warning
+        if left:
+            say(f"  note  {left}", style="bold red")
     return done
 
 

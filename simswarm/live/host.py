@@ -34,7 +34,7 @@ from simswarm.live.control import (
 )
 from simswarm.live.node_process import MAX_LINE_BYTES
 from simswarm.live.state import MODULE, StateFolder
-from simswarm.live.sweep import left_running, send_signal
+from simswarm.live.sweep import is_there, left_running, send_signal
 from simswarm.live.traces import TraceReader
 from simswarm.live.transport import Place
 
@@ -124,13 +124,15 @@ class LiveHost:
         """The exit code if the process ended by itself since the last look."""
         if not self.up:
             return None
-        if self._child is not None:
-            code = self._child.poll()
-        else:
-            code = None if self.pid in self._state.processes() else -1
+        code = self._exit_code()
         if code is not None:
             self._gone(f"ended with {code}")
         return code
+
+    def _exit_code(self) -> int | None:
+        if self._child is not None:
+            return self._child.poll()
+        return None if is_there(self.pid) else -1  # another supervisor's child: nobody says
 
     def _gone(self, how: str) -> None:
         self.up = self.paused = False

@@ -16,10 +16,16 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from simswarm.base.errors import Unavailable
 from simswarm.base.values import Value
+from simswarm.live.engine import Subject
 from simswarm.live.state import StateFolder
+
+if TYPE_CHECKING:
+    from simswarm.live.docker import Sweeper
 
 STOP_SECONDS = 5.0
 """How long processes may take to end by themselves."""
@@ -82,16 +88,51 @@ def send_signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
+def is_there(pid: int) -> bool:
+    """Whether a process exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def remove_containers(label: str) -> int:
     """Remove all containers of a swarm; how many.
 
     Raises:
         Unavailable: there is no engine.
     """
+    with _sweeper() as sweeper:
+        return sweeper.remove(label)
+
+
+def kill_containers(label: str, node: str) -> list[Subject]:
+    """End a node's containers at once; which.
+
+    Raises:
+        Unavailable: there is no engine.
+    """
+    with _sweeper() as sweeper:
+        return sweeper.kill(label, node)
+
+
+def kill_task(label: str, task: str) -> None:
+    """End a task's container at once.
+
+    Raises:
+        Unavailable: there is no engine.
+    """
+    with _sweeper() as sweeper:
+        sweeper.kill_task(label, task)
+
+
+@contextlib.contextmanager
+def _sweeper() -> Iterator[Sweeper]:
     from simswarm.live.docker import Sweeper, connect
 
     client = connect()
     try:
-        return Sweeper(client).remove(label)
+        yield Sweeper(client)
     finally:
         client.close()

@@ -10,7 +10,7 @@ trace.
 Invariants:
     I1. The state folder names everything before it is started; `sweep` needs nothing else.
     I2. A crash ends the process before its containers: the node sees none of them die.
-    I3. A process that ends by itself is recorded as a crash, with the reason it gave.
+    I3. A process that ends by itself has crashed, with the reason it gave.
 
 Not here: formation, timelines and verdicts (`scenario/`), stopping it all (`live/sweep.py`).
 """
@@ -21,7 +21,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 from simswarm.base.effects import Field
 from simswarm.base.errors import (
@@ -34,11 +34,10 @@ from simswarm.base.errors import (
 from simswarm.base.time import MILLISECOND, Duration, Instant
 from simswarm.base.trace import TraceRecord
 from simswarm.base.values import Value, replace
+from simswarm.live.calls import LiveCalls, OnReply
 from simswarm.live.clockwork import LiveEnvironment
 from simswarm.live.control import (
     Answer,
-    CancelCall,
-    ClientCall,
     Halted,
     Links,
     Listening,
@@ -50,31 +49,19 @@ from simswarm.live.control import (
     UseImages,
 )
 from simswarm.live.driver import subject_fields
-from simswarm.live.engine import Subject
 from simswarm.live.faultbook import FaultBook, LinkFault, link_rule
 from simswarm.live.faults import LinkRule, LinkTable
 from simswarm.live.host import CONNECT_SECONDS, LiveHost
 from simswarm.live.recorder import LAG, LiveRecorder, RecordSink
 from simswarm.live.scripted import KILLED
 from simswarm.live.state import StateFolder
+from simswarm.live.sweep import kill_containers, kill_task
 from simswarm.model.config import NodeConfig
-from simswarm.wire import codec
-from simswarm.wire.control import Result
 
 TURN_SECONDS = 0.005
 """How often traces are read and what is due is done."""
 READ_PERIOD: Duration = 10 * MILLISECOND
 PROCESS_CHECK_PERIOD: Duration = 100 * MILLISECOND
-
-
-OnReply = Callable[[Result | None], None]
-
-
-class _Open(NamedTuple):
-    """A client's call that has no answer yet."""
-
-    host: LiveHost
-    on_reply: OnReply
 
 
 class LiveWorld:
@@ -93,8 +80,7 @@ class LiveWorld:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._on_bug)
         self._failure: BaseException | None = None
-        self._calls: dict[int, _Open] = {}
-        self._last_call = 0
+        self._calls = LiveCalls(self.env, self._real)
         self._starting: dict[str, None] = {}
         self._reasons: dict[str, str] = {}
         self._next_check: Instant = 0
@@ -169,12 +155,16 @@ class LiveWorld:
             return False
         self._fault(name, "process.crash", lose=lose, reason="")
         host.kill()
-        self._lost(host)
+        self._ended(host)
         if lose == "disk":
             shutil.rmtree(self.state.disk_folder(name), ignore_errors=True)
-        if self.record.engine == "docker":
-            self._loop.create_task(self._kill_containers(name))
         return True
+
+    def _ended(self, host: LiveHost) -> None:
+        """A process is gone: so are its open calls and, whatever ended it, its containers."""
+        self._calls.node_lost(host)
+        if self.record.engine == "docker":
+            self._loop.create_task(self._kill_containers(host.name))
 
     def pause(self, name: str) -> bool:
         """SIGSTOP: the process does nothing; its containers go on. False: down, or paused."""
@@ -208,7 +198,7 @@ class LiveWorld:
         """
         if code != KILLED or self.record.engine != "docker":
             raise Unsupported(f"a real container can be made to exit with {KILLED} only")
-        self._loop.run_in_executor(None, _kill_task, self.record.label, task)
+        self._loop.run_in_executor(None, kill_task, self.record.label, task)
         return True
 
     def host(self, name: str) -> LiveHost:
@@ -241,7 +231,7 @@ class LiveWorld:
         return UseImages(tuple(sorted(self._images.items())))
 
     async def _kill_containers(self, name: str) -> None:
-        work = self._loop.run_in_executor(None, _kill_containers, self.record.label, name)
+        work = self._loop.run_in_executor(None, kill_containers, self.record.label, name)
         for subject in await work:
             fields = subject_fields(subject)
             self.observe(name, "engine.container", **fields, action="die", exit_code=KILLED)
@@ -347,39 +337,11 @@ class LiveWorld:
     def call(self, name: str, request: Value, on_reply: OnReply, timeout: Duration) -> int:
         """A client's request to a node. `on_reply` gets the answer once, or None if there is
         none: the node is down or goes down, or the time is up. Returns the call's id."""
-        host = self.host(name)
-        self._last_call += 1
-        id = self._last_call
-        self._calls[id] = _Open(host, on_reply)
-        self.env.call_in(timeout if host.up else 0, self._on_timeout, id)
-        host.tell(ClientCall(id, "client", codec.encode(request)))
-        return id
+        return self._calls.call(self.host(name), request, on_reply, timeout)
 
     def cancel_call(self, id: int) -> None:
         """Give a call up; `on_reply` will not be called."""
-        call = self._calls.pop(id, None)
-        if call is not None:
-            call.host.tell(CancelCall(id))
-
-    def _on_timeout(self, id: int) -> None:
-        call = self._calls.get(id)
-        if call is not None:
-            self.cancel_call(id)
-            call.on_reply(None)
-
-    def _lost(self, host: LiveHost) -> None:
-        """A node's process is gone; its open calls will not be answered."""
-        for id, call in self._calls.items():
-            if call.host is host:
-                self.env.call_at(self._real(), self._on_timeout, id)
-
-    def _on_answer(self, answer: Answer) -> None:
-        call = self._calls.get(answer.id)
-        if call is None:
-            return
-        if answer.last:
-            del self._calls[answer.id]
-        call.on_reply(cast("Result", codec.decode(answer.frame)))
+        self._calls.cancel(id)
 
     # ── what processes say ───────────────────────────────────────────────────────────────────
 
@@ -388,8 +350,7 @@ class LiveWorld:
             case Listening():
                 self._on_listening(host)
             case Answer():
-                # when what led to it has been observed as well
-                self.env.call_at(self._real(), self._on_answer, report)
+                self._calls.answered(report)
             case Halted(reason):
                 self._reasons[host.name] = reason
             case _:
@@ -521,7 +482,7 @@ class LiveWorld:
                 if self.recorder.origin is None:
                     raise Unavailable(f"{host.name} did not start: {reason}\n{host.log_tail()}")
                 self._fault(host.name, "process.crash", lose="nothing", reason=reason)
-                self._lost(host)
+                self._ended(host)
 
     def _wait(self, ready: Callable[[], bool]) -> None:
         """Let time pass until something is so.
@@ -565,26 +526,6 @@ class LiveWorld:
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _kill_task(label: str, task: str) -> None:
-    from simswarm.live.docker import Sweeper, connect
-
-    client = connect()
-    try:
-        Sweeper(client).kill_task(label, task)
-    finally:
-        client.close()
-
-
-def _kill_containers(label: str, node: str) -> list[Subject]:
-    from simswarm.live.docker import Sweeper, connect
-
-    client = connect()
-    try:
-        return Sweeper(client).kill(label, node)
-    finally:
-        client.close()
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
