@@ -69,7 +69,7 @@ class Monitor:
         """The Raft member of every manager that is up."""
         watchers = (
             StatesOnlyRise(clock),
-            LiveTasksPerSlot(clock),
+            LiveTasksPerSlot(clock, self.raft.elections),
             NodeResources(clock),
             ConstraintsHold(clock),
         )

@@ -99,6 +99,10 @@ class RaftSafety:
         """The four."""
         return (self.election, self.matching, self.completeness, self.machines)
 
+    def elections(self) -> int:
+        """How many terms have had a leader so far."""
+        return len(self._leaders)
+
     def booted(self, manager: str, records: Sequence[bytes]) -> None:
         """A manager starts from these records of its log file."""
         log = FollowedLog(manager)

@@ -1,9 +1,10 @@
 """Two sentences about tasks: their states only rise; a slot has at most the live tasks it may.
 
-Live = desired and observed state both at most `running`. One live task a slot, unless an update
-starts the new task before it stops the old one (order `start-first`): then one of each version of
-the spec, and one more, as an old task that fails meanwhile is replaced although its successor is
-on its way (the restart supervisor doesn't ask the updater).
+Live = wanted: the desired state is at most `running`. A slot has one live task, and a replacement
+takes its predecessor's place in the same entry. Only an update that starts new tasks first (order
+`start-first`) makes a slot grow: by one task a version, and again under another leader, who begins
+the update anew. An interrupted update leaves what it made, and the restart supervisor, which
+doesn't ask the updater, replaces what fails meanwhile one for one.
 
 Invariants:
     I1. Work is O(changed): each change carries the old object, so nothing is searched.
@@ -34,9 +35,9 @@ def slot_of(task: Task) -> SlotKey:
     return task.service_id, task.slot, "" if task.slot else task.node_id
 
 
-def is_live(task: Task) -> bool:
-    """Whether a task runs or is meant to."""
-    return task.desired_state <= TaskState.RUNNING and task.status.state <= TaskState.RUNNING
+def is_wanted(task: Task) -> bool:
+    """Whether a task is meant to run."""
+    return task.desired_state <= TaskState.RUNNING
 
 
 def describe(task: Task) -> str:
@@ -74,28 +75,37 @@ class StatesOnlyRise(Invariant):
 
 
 class LiveTasksPerSlot(Invariant):
-    """No slot gets a live task beside one that the service's update order does not allow."""
+    """A slot gets a second task only where an update starts new tasks first, one a version."""
 
-    __slots__ = ("_clock", "_live", "_services")
+    __slots__ = ("_clock", "_elections", "_grown", "_services", "_wanted")
 
-    def __init__(self, clock: Callable[[], Instant]) -> None:
+    def __init__(self, clock: Callable[[], Instant], elections: Callable[[], int]) -> None:
+        """`elections` gives how many were won so far."""
         super().__init__("live tasks of a slot")
         self._clock = clock
-        self._live: dict[SlotKey, dict[str, int | None]] = {}
+        self._elections = elections
+        self._grown: dict[tuple[SlotKey, int | None], int] = {}
+        """(Slot, version) → how many elections had been won when it last grew."""
+        self._wanted: dict[SlotKey, dict[str, int | None]] = {}
+        """Slot → its wanted tasks, each with its version of the spec."""
         self._services: dict[str, Service] = {}
 
     def on_committed(self, changes: Sequence[Change], index: int) -> None:
-        """Follow all live tasks; judge the slots that got one."""
+        """Follow all wanted tasks; judge the slots that got one."""
+        before: dict[SlotKey, int] = {}
         grown: dict[SlotKey, Task] = {}
         for change in changes:
             item = change.object
             if isinstance(item, Service):
                 self._follow_service(change, item)
             elif isinstance(item, Task):
-                self._follow_task(change, item, grown)
+                key = slot_of(item)
+                before.setdefault(key, len(self._wanted.get(key, ())))
+                if self._follow_task(change, item, key):
+                    grown[key] = item
         for key, task in grown.items():
             self.checked += 1
-            self._judge(key, task)
+            self._judge(key, task, before[key])
 
     def _follow_service(self, change: Change, service: Service) -> None:
         if isinstance(change, Deleted):
@@ -103,30 +113,32 @@ class LiveTasksPerSlot(Invariant):
         else:
             self._services[service.id] = service
 
-    def _follow_task(self, change: Change, task: Task, grown: dict[SlotKey, Task]) -> None:
-        key = slot_of(task)
-        if isinstance(change, Created) and is_live(task):
-            self._live.setdefault(key, {})[task.id] = task.spec_version
-            grown[key] = task
-        elif isinstance(change, Deleted) or not is_live(task):
-            live = self._live.get(key, {})
-            if task.id in live:
-                del live[task.id]
-                if not live:
-                    del self._live[key]
+    def _follow_task(self, change: Change, task: Task, key: SlotKey) -> bool:
+        """Whether the task is new and wanted."""
+        if isinstance(change, Created) and is_wanted(task):
+            self._wanted.setdefault(key, {})[task.id] = task.spec_version
+            return True
+        if isinstance(change, Deleted) or not is_wanted(task):
+            wanted = self._wanted.get(key, {})
+            if task.id in wanted:
+                del wanted[task.id]
+                if not wanted:
+                    del self._wanted[key]
+        return False
 
-    def _judge(self, key: SlotKey, task: Task) -> None:
-        live = self._live.get(key, {})
-        if len(live) < 2:
+    def _judge(self, key: SlotKey, task: Task, before: int) -> None:
+        wanted = self._wanted.get(key, {})
+        count = len(wanted)
+        if count <= max(before, 1):
             return
-        service = self._services.get(task.service_id)
+        service, elections = self._services.get(task.service_id), self._elections()
+        last = self._grown.get((key, task.spec_version))
         if service is None or not _may_start_first(service):
-            self.broken(self._clock(), f"{describe(task)} is one of {len(live)} live in its slot")
-            return
-        allowed = len(frozenset(live.values())) + 1
-        if len(live) > allowed:
-            message = f"{describe(task)} is one of {len(live)} live in its slot, not {allowed}"
+            self.broken(self._clock(), f"{describe(task)} is one of {count} live in its slot")
+        elif count > before + 1 or last == elections:
+            message = f"{describe(task)} lets its slot grow again, to {count} live tasks"
             self.broken(self._clock(), message)
+        self._grown[key, task.spec_version] = elections
 
 
 def _may_start_first(service: Service) -> bool:

@@ -35,6 +35,10 @@ def clock() -> int:
     return 7
 
 
+def one_election() -> int:
+    return 1
+
+
 def task(id: str, slot: int = 1, state: TaskState = TaskState.RUNNING, **fields: object) -> Task:
     defaults = {
         "spec": SPEC,
@@ -80,7 +84,7 @@ def test_a_desired_state_that_falls_is_caught():
 
 
 def test_replacing_a_task_in_one_entry_leaves_one_live_task_in_the_slot():
-    watch = LiveTasksPerSlot(clock)
+    watch = LiveTasksPerSlot(clock, one_election)
     watch.on_committed([Created(service())], 1)
     watch.on_committed([Created(task("t1"))], 2)
     stopped = task("t1", desired_state=TaskState.SHUTDOWN)
@@ -91,27 +95,41 @@ def test_replacing_a_task_in_one_entry_leaves_one_live_task_in_the_slot():
 
 
 def test_a_second_live_task_in_a_slot_is_caught():
-    watch = LiveTasksPerSlot(clock)
+    watch = LiveTasksPerSlot(clock, one_election)
     watch.on_committed([Created(service()), Created(task("t1"))], 1)
     watch.on_committed([Created(task("t2", spec_version=4))], 2)
     assert "one of 2 live in its slot" in watch.violations[0].message
 
 
-def test_start_first_allows_one_live_task_of_each_version_and_one_more():
-    watch = LiveTasksPerSlot(clock)
+def test_start_first_lets_a_slot_grow_by_one_task_a_version_and_leader():
+    elections = [1]
+    watch = LiveTasksPerSlot(clock, lambda: elections[0])
     watch.on_committed([Created(service(UpdateOrder.START_FIRST)), Created(task("t1"))], 1)
     watch.on_committed([Created(task("t2", spec_version=4))], 2)
-    watch.on_committed([Created(task("t3", spec_version=4))], 3)
+    watch.on_committed([Created(task("t3", spec_version=5))], 3)
+    elections[0] = 2
+    watch.on_committed([Created(task("t4", spec_version=5))], 4)
     assert watch.holds
-    watch.on_committed([Created(task("t4", spec_version=4))], 4)
-    assert "one of 4 live in its slot, not 3" in watch.violations[0].message
+    watch.on_committed([Created(task("t5", spec_version=5))], 5)
+    assert "lets its slot grow again, to 5 live tasks" in watch.violations[0].message
 
 
-def test_ended_and_deleted_tasks_free_their_slot():
-    watch = LiveTasksPerSlot(clock)
+def test_an_old_task_that_fails_beside_its_successor_is_replaced_one_for_one():
+    watch = LiveTasksPerSlot(clock, one_election)
+    watch.on_committed([Created(service(UpdateOrder.START_FIRST)), Created(task("t1"))], 1)
+    watch.on_committed([Created(task("t2", spec_version=4))], 2)
+    failed = task("t1", state=TaskState.FAILED)
+    watch.on_committed([Updated(failed, task("t1"))], 3)
+    stopped = task("t1", state=TaskState.FAILED, desired_state=TaskState.SHUTDOWN)
+    watch.on_committed([Updated(stopped, failed), Created(task("t3", spec_version=4))], 4)
+    assert watch.holds
+
+
+def test_stopped_and_deleted_tasks_free_their_slot():
+    watch = LiveTasksPerSlot(clock, one_election)
     watch.on_committed([Created(service()), Created(task("t1")), Created(task("t2", 2))], 1)
-    ended = task("t1", state=TaskState.FAILED)
-    watch.on_committed([Updated(ended, task("t1")), Deleted(task("t2", 2))], 2)
+    stopped = task("t1", desired_state=TaskState.SHUTDOWN)
+    watch.on_committed([Updated(stopped, task("t1")), Deleted(task("t2", 2))], 2)
     watch.on_committed([Created(task("t3")), Created(task("t4", 2))], 3)
     assert watch.holds
 
