@@ -51,15 +51,7 @@ from simswarm.manager.replica import RAFT_TIMER, Replica
 from simswarm.manager.route import Courier, Route
 from simswarm.manager.wal import WAL_FILE
 from simswarm.model.config import NodeConfig
-from simswarm.raft import (
-    AppendEntries,
-    AppendEntriesReply,
-    LeaderHeartbeat,
-    LeaderHeartbeatReply,
-    RaftMessage,
-    RequestVote,
-    RequestVoteReply,
-)
+from simswarm.raft import RaftMessage
 from simswarm.store import Outcome, Store, Write
 from simswarm.wire import codec
 from simswarm.wire.codec import Message
@@ -345,12 +337,7 @@ class Manager:
 
 _Handler = Callable[[Manager, Address, Identity, Any, bytes], None]
 _HANDLERS: Mapping[type, _Handler] = {
-    AppendEntries: Manager._on_raft,
-    AppendEntriesReply: Manager._on_raft,
-    LeaderHeartbeat: Manager._on_raft,
-    LeaderHeartbeatReply: Manager._on_raft,
-    RequestVote: Manager._on_raft,
-    RequestVoteReply: Manager._on_raft,
+    **dict.fromkeys(get_args(RaftMessage), Manager._on_raft),
     Heartbeat: Manager._on_agent,
     OpenAssignments: Manager._on_agent,
     OpenSession: Manager._on_agent,

@@ -49,6 +49,8 @@ from simswarm.raft import (
     LeaderHeartbeat,
     LeaderHeartbeatReply,
     Outgoing,
+    PreVote,
+    PreVoteReply,
     RaftConfig,
     RaftID,
     RaftMessage,
@@ -59,6 +61,7 @@ from simswarm.raft import (
     Role,
     SoftState,
     Term,
+    TimeoutNow,
 )
 from simswarm.store import ObjectChange, Store
 from simswarm.wire import codec
@@ -81,8 +84,11 @@ _CHANNELS: Mapping[type, Channel] = {
     AppendEntriesReply: Channel.CONSENSUS,
     LeaderHeartbeat: Channel.HEARTBEAT,
     LeaderHeartbeatReply: Channel.HEARTBEAT,
+    PreVote: Channel.CONSENSUS,
+    PreVoteReply: Channel.CONSENSUS,
     RequestVote: Channel.CONSENSUS,
     RequestVoteReply: Channel.CONSENSUS,
+    TimeoutNow: Channel.CONSENSUS,
 }
 """Which stream carries what."""
 _LEADER, _NORMAL = Role.LEADER, EntryKind.NORMAL

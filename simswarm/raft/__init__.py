@@ -17,11 +17,14 @@ from simswarm.raft.messages import (
     Index,
     LeaderHeartbeat,
     LeaderHeartbeatReply,
+    PreVote,
+    PreVoteReply,
     RaftID,
     RaftMessage,
     RequestVote,
     RequestVoteReply,
     Term,
+    TimeoutNow,
 )
 from simswarm.raft.progress import ProgressState
 from simswarm.raft.raft import Raft
@@ -41,6 +44,8 @@ __all__ = [
     "Log",
     "Outgoing",
     "PeerStatus",
+    "PreVote",
+    "PreVoteReply",
     "ProgressState",
     "Raft",
     "RaftConfig",
@@ -54,4 +59,5 @@ __all__ = [
     "SoftState",
     "Status",
     "Term",
+    "TimeoutNow",
 ]

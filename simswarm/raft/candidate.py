@@ -1,22 +1,38 @@
 """What a member does to become leader: wait, stand for election, count votes.
 
 Followers and candidates share one timer: when nobody was heard for `election_timeout` ticks, the
-member stands (again).
+member stands (again). With pre-vote it asks first, in its old term, whether it would be elected:
+a member that can't be doesn't disturb the others with a new term.
+
+    campaign ──> PreVote ──────── majority would ────────> RequestVote ─── majority does ──> leader
+                 (pre_vote on)                             (term + 1)
 
 Invariants:
     I1. Each voter counts once, with its first answer, and only for the candidacy it answered.
+    I2. A pre-vote changes neither term nor vote nor timer of who is asked.
+    I3. Answers to pre-votes and to vote requests are never counted for each other.
 
-Source: PAPER 5.2, figure 2 (candidates); etcd-io/raft raft.go (tickElection, campaign,
-stepCandidate).
-Not here: pre-vote.
+Source: PAPER 5.2, figure 2 (candidates); THESIS 3.10 (TimeoutNow), 9.6 (PreVote); etcd-io/raft
+raft.go (tickElection, hup, campaign, stepCandidate).
+Not here: granting a vote (`follower`).
 """
 
 from __future__ import annotations
 
 from simswarm.raft import follower, leader
-from simswarm.raft.messages import AppendEntries, LeaderHeartbeat, RequestVote, RequestVoteReply
+from simswarm.raft.messages import (
+    NO_LEADER,
+    AppendEntries,
+    LeaderHeartbeat,
+    PreVote,
+    PreVoteReply,
+    RequestVote,
+    RequestVoteReply,
+    TimeoutNow,
+)
 from simswarm.raft.quorum import VoteResult, vote_result
 from simswarm.raft.raft import NO_VOTE, Raft
+from simswarm.raft.ready import Role
 
 NOBODY = NO_VOTE
 
@@ -30,6 +46,20 @@ def tick(raft: Raft) -> None:
 
 
 def campaign(raft: Raft) -> None:
+    """Try to become leader: with pre-vote ask first, without it stand at once."""
+    if not raft.config.pre_vote:
+        stand(raft)
+        return
+    raft.become_precandidate()
+    if vote_result(1, 0, len(raft.config.members)) is VoteResult.WON:
+        stand(raft)
+        return
+    last_index, last_term = raft.log.last_index, raft.log.last_term
+    for peer in raft.peers:
+        raft.send(PreVote(raft.term + 1, raft.id, peer, last_index, last_term))
+
+
+def stand(raft: Raft, *, transfer: bool = False) -> None:
     """Stand for election in the next term."""
     raft.become_candidate()
     if vote_result(1, 0, len(raft.config.members)) is VoteResult.WON:
@@ -37,7 +67,12 @@ def campaign(raft: Raft) -> None:
         return
     last_index, last_term = raft.log.last_index, raft.log.last_term
     for peer in raft.peers:
-        raft.send_durable(RequestVote(raft.term, raft.id, peer, last_index, last_term))
+        raft.send_durable(RequestVote(raft.term, raft.id, peer, last_index, last_term, transfer))
+
+
+def on_timeout_now(raft: Raft, message: TimeoutNow) -> None:
+    """The leader hands over: stand at once, and say that others need not be loyal to it."""
+    stand(raft, transfer=True)
 
 
 def on_vote_reply(raft: Raft, message: RequestVoteReply) -> None:
@@ -45,6 +80,33 @@ def on_vote_reply(raft: Raft, message: RequestVoteReply) -> None:
     result = raft.record_vote(message.source, message.granted)
     if result is VoteResult.WON:
         leader.take_office(raft)
+    elif result is VoteResult.LOST:
+        raft.become_follower(raft.term, NOBODY)
+
+
+def on_pre_vote(raft: Raft, message: PreVote) -> None:
+    """Somebody asks whether it would get this member's vote, in whatever term."""
+    asked = message.term
+    if asked > raft.term:
+        free = not _hears_a_leader(raft)
+    else:
+        free = asked == raft.term and raft.vote == NO_VOTE and raft.leader == NO_LEADER
+        free = free or (asked == raft.term and raft.vote == message.source)
+    granted = free and raft.log.is_up_to_date(message.last_index, message.last_term)
+    # A refusal is said, also to a member of a smaller term: it must learn of the larger one.
+    term = asked if granted else raft.term
+    raft.send(PreVoteReply(term, raft.id, message.source, granted))
+
+
+def on_pre_vote_reply(raft: Raft, message: PreVoteReply) -> None:
+    """An answer that may be to the question under way."""
+    if raft.role is not Role.PRECANDIDATE:
+        return
+    if message.term != raft.term + (1 if message.granted else 0):
+        return
+    result = raft.record_vote(message.source, message.granted)
+    if result is VoteResult.WON:
+        stand(raft)
     elif result is VoteResult.LOST:
         raft.become_follower(raft.term, NOBODY)
 
@@ -59,3 +121,8 @@ def on_heartbeat(raft: Raft, message: LeaderHeartbeat) -> None:
     """Somebody else won this term."""
     raft.become_follower(raft.term, message.source)
     follower.on_heartbeat(raft, message)
+
+
+def _hears_a_leader(raft: Raft) -> bool:
+    """Whether a leader was heard within the shortest time-out, CheckQuorum or not."""
+    return raft.leader != NO_LEADER and raft.election_elapsed < raft.config.election_ticks

@@ -11,7 +11,7 @@ Not here: how long a tick is. That is the caller's business, Raft only counts th
 
 from __future__ import annotations
 
-from simswarm.base.errors import InvalidSpec, Unsupported
+from simswarm.base.errors import InvalidSpec
 from simswarm.base.values import Value
 from simswarm.raft.messages import NO_LEADER, RaftID
 
@@ -37,6 +37,7 @@ class RaftConfig(Value, frozen=True):
     check_quorum: bool = True
     """A leader out of touch with a quorum steps down; followers of a live leader don't vote."""
     pre_vote: bool = False
+    """Ask whether a candidacy would succeed before entering a new term (THESIS 9.6)."""
     max_message_bytes: int = MAX_MESSAGE_BYTES
     """Payload of one append; a larger entry travels alone."""
     max_inflight: int = MAX_INFLIGHT
@@ -47,10 +48,7 @@ class RaftConfig(Value, frozen=True):
 
         Raises:
             InvalidSpec: a value that can't work.
-            Unsupported: pre-vote is not built yet.
         """
-        if self.pre_vote:
-            raise Unsupported("raft.pre_vote is not supported yet")
         if self.id == NO_LEADER or NO_LEADER in self.members:
             raise InvalidSpec("raft: 0 is no member's id")
         if self.id not in self.members:

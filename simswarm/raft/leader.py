@@ -14,7 +14,7 @@ Invariants:
 
 Source: PAPER figure 2 (leaders), 5.3, 5.4; THESIS 10.2.1; etcd-io/raft raft.go (stepLeader,
 maybeSendAppend, tickHeartbeat).
-Not here: transfer of leadership, linearizable reads, snapshots to followers.
+Not here: linearizable reads, snapshots to followers.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from simswarm.raft.messages import (
     LeaderHeartbeat,
     LeaderHeartbeatReply,
     RaftID,
+    TimeoutNow,
 )
 from simswarm.raft.progress import PROBE, REPLICATE, Progress
 from simswarm.raft.raft import Raft
@@ -66,6 +67,8 @@ def tick(raft: Raft) -> None:
             return
     if raft.heartbeat_elapsed >= config.heartbeat_ticks:
         raft.heartbeat_elapsed = 0
+        if raft.transferee and raft.ticks >= raft.transfer_ends:
+            raft.transferee = NO_LEADER
         _send_heartbeats(raft)
 
 
@@ -102,6 +105,8 @@ def on_append_reply(raft: Raft, message: AppendEntriesReply) -> None:
         return
     if probing:
         progress.become_replicate()
+    if raft.transferee == message.source:
+        _hand_over(raft)
     if progress.next <= raft.log.last_index or progress.can_learn_commit(raft.log.committed):
         raft.append_due = True
 
@@ -114,6 +119,8 @@ def on_heartbeat_reply(raft: Raft, message: LeaderHeartbeatReply) -> None:
     # With a full window this sends no entries: its answer still tells whether all were lost.
     if progress.match < raft.log.last_index or progress.state is PROBE:
         _send_append(raft, message.source, progress)
+    elif raft.transferee == message.source:
+        _hand_over(raft)
 
 
 def on_persisted(raft: Raft) -> None:
@@ -137,6 +144,25 @@ def report_unreachable(raft: Raft, peer: RaftID) -> None:
     progress = raft.progress[peer]
     if progress.state is REPLICATE:
         progress.become_probe()
+
+
+def transfer(raft: Raft, target: RaftID) -> None:
+    """Hand the office to a follower: take no more proposals, bring it up to date, let it stand.
+
+    Given up after an election time-out, when proposals are taken again (THESIS 3.10).
+    """
+    if raft.transferee == target:
+        return
+    raft.transferee = target
+    raft.transfer_ends = raft.ticks + raft.config.election_ticks
+    _hand_over(raft)
+    raft.append_due = True
+
+
+def _hand_over(raft: Raft) -> None:
+    """Let the transferee stand if it has everything; otherwise appends are on their way to it."""
+    if raft.progress[raft.transferee].match == raft.log.last_index:
+        raft.send(TimeoutNow(raft.term, raft.id, raft.transferee))
 
 
 def _on_rejection(raft: Raft, message: AppendEntriesReply, progress: Progress) -> None:

@@ -104,6 +104,33 @@ class LeaderHeartbeatReply(Value, frozen=True, tag=27):
     target: RaftID
 
 
+class PreVote(Value, frozen=True, tag=28):
+    """Would you vote for me in `term`? Asked before entering it: nobody's term changes."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    last_index: Index
+    last_term: Term
+
+
+class PreVoteReply(Value, frozen=True, tag=29):
+    """The answer. A grant carries the term asked for, a refusal the term of who refuses."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    granted: bool
+
+
+class TimeoutNow(Value, frozen=True, tag=30):
+    """The leader asks a follower that has its whole log to stand for election at once."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+
+
 RaftMessage = (
     RequestVote
     | RequestVoteReply
@@ -111,4 +138,7 @@ RaftMessage = (
     | AppendEntriesReply
     | LeaderHeartbeat
     | LeaderHeartbeatReply
+    | PreVote
+    | PreVoteReply
+    | TimeoutNow
 )

@@ -6,6 +6,8 @@
         │  └─ leader of this term ─┘   └──┘ patience ends        │
         └───────────── higher term, or quorum out of touch ──────┘
 
+With pre-vote, PRECANDIDATE stands before CANDIDATE: the same questions, in the old term.
+
 Invariants:
     I1. The term never falls; within a term the vote changes only from nobody to somebody.
     I2. A leader knows itself as leader; a candidate has voted for itself and knows none.
@@ -51,6 +53,8 @@ class Raft:
         "role",
         "term",
         "ticks",
+        "transfer_ends",
+        "transferee",
         "vote",
         "votes",
     )
@@ -83,6 +87,10 @@ class Raft:
         """Ticks since the last role change or new term."""
         self.quorum_checked = 0
         """This leader's tick count when it last looked for its quorum."""
+        self.transferee: RaftID = NO_LEADER
+        """Whom this leader is handing its office to; it takes no proposals meanwhile."""
+        self.transfer_ends = 0
+        """The leader's tick count at which it gives up handing over."""
         self.election_elapsed = 0
         """Ticks since a leader was heard, a vote granted or a candidacy begun."""
         self.heartbeat_elapsed = 0
@@ -128,6 +136,13 @@ class Raft:
         self.role = Role.FOLLOWER
         self.leader = leader
 
+    def become_precandidate(self) -> None:
+        """Ask whether a candidacy would succeed. Term and vote stay; the leader is forgotten."""
+        assert self.role is not Role.LEADER, "a leader doesn't stand against itself"
+        self._reset(self.term)
+        self.role = Role.PRECANDIDATE
+        self.votes[self.id] = True
+
     def become_candidate(self) -> None:
         """Stand for election in the next term, with one's own vote."""
         assert self.role is not Role.LEADER, "a leader doesn't stand against itself"
@@ -158,6 +173,7 @@ class Raft:
         self.leader = NO_LEADER
         self.ticks = 0
         self.quorum_checked = 0
+        self.transferee = NO_LEADER
         self.election_elapsed = 0
         self.heartbeat_elapsed = 0
         # Drawn afresh each time, so that split votes don't repeat (PAPER 5.2).
@@ -206,6 +222,9 @@ class Raft:
             assert self.leader != self.id
             assert not self.progress
             assert not self.append_due
+            assert self.transferee == NO_LEADER
         if self.role is Role.CANDIDATE:
             assert self.leader == NO_LEADER
             assert self.vote == self.id
+        elif self.role is Role.PRECANDIDATE:
+            assert self.leader == NO_LEADER

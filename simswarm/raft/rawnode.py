@@ -90,11 +90,30 @@ class RawNode:
         step(self.raft, message)
 
     def propose(self, data: bytes) -> Index | None:
-        """Append an entry if this member leads; its index, or None. It may still get lost."""
+        """Append an entry if this member leads; its index, or None. It may still get lost.
+
+        A leader that is handing over takes none.
+        """
         assert data, "empty data is the no-op's"
-        if self.raft.role is not _LEADER:
+        if self.raft.role is not _LEADER or self.raft.transferee:
             return None
         return leader.append(self.raft, data)
+
+    def transfer_leadership(self, target: RaftID) -> bool:
+        """Begin to hand the office to another member; False if that is not possible.
+
+        Proposals are refused until another leads or an election time-out has passed. A second
+        call replaces the target; handing over to oneself changes nothing.
+        """
+        raft = self.raft
+        if raft.role is not _LEADER:
+            return False
+        if target == raft.id:
+            return True
+        if target not in raft.peers:
+            return False
+        leader.transfer(raft, target)
+        return True
 
     def report_unreachable(self, peer: RaftID) -> None:
         """Messages to this peer were lost: a leader stops streaming to it and probes."""

@@ -27,6 +27,8 @@ class Role(IntEnum):
     FOLLOWER = 0
     CANDIDATE = 1
     LEADER = 2
+    PRECANDIDATE = 3
+    """Asks whether a candidacy would succeed, in its old term."""
 
 
 class Outgoing(Value, frozen=True):

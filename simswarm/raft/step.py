@@ -1,14 +1,14 @@
 """What a message's term means, before its content does; then the rule of the role.
 
-    larger term    adopt it and follow; but a vote request within a leader's lease is ignored
+    larger term    adopt it and follow; but a vote request within a leader's lease is ignored,
+                   and a pre-vote (asked or granted) changes no term
     smaller term   drop it; an old leader is told our term, so that it steps down
     same term      the table below
 
 Invariants:
     I1. No message makes this raise: what no correct member sends is dropped and counted.
 
-Source: PAPER figure 2 (rules for all servers), section 6; etcd-io/raft raft.go (Step).
-Not here: pre-vote, whose messages don't change terms.
+Source: PAPER figure 2 (rules for all servers), section 6; THESIS 9.6; etcd-io/raft raft.go (Step).
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from simswarm.raft.messages import (
     AppendEntriesReply,
     LeaderHeartbeat,
     LeaderHeartbeatReply,
+    PreVote,
+    PreVoteReply,
     RaftMessage,
     RequestVote,
     RequestVoteReply,
+    TimeoutNow,
 )
 from simswarm.raft.raft import Raft
 from simswarm.raft.ready import Role
@@ -39,17 +42,29 @@ RULES: Mapping[Role, Mapping[type, Rule]] = {
     Role.FOLLOWER: {
         AppendEntries: follower.on_append,
         LeaderHeartbeat: follower.on_heartbeat,
+        PreVote: candidate.on_pre_vote,
         RequestVote: follower.on_vote_request,
+        TimeoutNow: candidate.on_timeout_now,
+    },
+    Role.PRECANDIDATE: {
+        AppendEntries: candidate.on_append,
+        LeaderHeartbeat: candidate.on_heartbeat,
+        PreVote: candidate.on_pre_vote,
+        PreVoteReply: candidate.on_pre_vote_reply,
+        RequestVote: follower.on_vote_request,
+        TimeoutNow: candidate.on_timeout_now,
     },
     Role.CANDIDATE: {
         AppendEntries: candidate.on_append,
         LeaderHeartbeat: candidate.on_heartbeat,
+        PreVote: candidate.on_pre_vote,
         RequestVote: follower.on_vote_request,
         RequestVoteReply: candidate.on_vote_reply,
     },
     Role.LEADER: {
         AppendEntriesReply: leader.on_append_reply,
         LeaderHeartbeatReply: leader.on_heartbeat_reply,
+        PreVote: candidate.on_pre_vote,
         RequestVote: follower.on_vote_request,
     },
 }
@@ -78,6 +93,12 @@ def _adopt_term(raft: Raft, message: RaftMessage) -> bool:
     if message.term > TERM_LIMIT:
         raft.ignored += 1
         return False
+    if isinstance(message, PreVote):
+        candidate.on_pre_vote(raft, message)
+        return False
+    if isinstance(message, PreVoteReply) and message.granted:
+        candidate.on_pre_vote_reply(raft, message)
+        return False
     if isinstance(message, RequestVote) and raft.in_lease and not message.transfer:
         return False
     leads = isinstance(message, AppendEntries | LeaderHeartbeat)
@@ -86,10 +107,14 @@ def _adopt_term(raft: Raft, message: RaftMessage) -> bool:
 
 
 def _on_smaller_term(raft: Raft, message: RaftMessage) -> None:
-    # Candidates with an old term learn nothing: their next term will be high enough. But where
-    # followers ignore vote requests, a member that has run ahead can come back only if the
-    # leader hears of its term.
-    if raft.config.check_quorum and isinstance(message, AppendEntries | LeaderHeartbeat):
+    # Candidates with an old term learn nothing: their next term will be high enough. But one that
+    # only asks would ask for ever, and where followers ignore vote requests, a member that has
+    # run ahead can come back only if the leader hears of its term.
+    if isinstance(message, PreVote):
+        candidate.on_pre_vote(raft, message)
+        return
+    loyal = raft.config.check_quorum or raft.config.pre_vote
+    if loyal and isinstance(message, AppendEntries | LeaderHeartbeat):
         raft.send_durable(
             AppendEntriesReply(raft.term, raft.id, message.source, index=0, rejected=True)
         )

@@ -14,9 +14,12 @@ from simswarm.raft import (
     Entry,
     LeaderHeartbeat,
     LeaderHeartbeatReply,
+    PreVote,
+    PreVoteReply,
     RequestVote,
     RequestVoteReply,
     Role,
+    TimeoutNow,
 )
 from simswarm.raft.step import TERM_LIMIT
 from tests.raft.harness import Group, member, say, settle, terms_of
@@ -34,16 +37,19 @@ messages = st.one_of(
     st.builds(AppendEntriesReply, numbers, ids, ids, numbers, st.booleans(), numbers, numbers),
     st.builds(LeaderHeartbeat, numbers, ids, ids, numbers),
     st.builds(LeaderHeartbeatReply, numbers, ids, ids),
+    st.builds(PreVote, numbers, ids, ids, numbers, numbers),
+    st.builds(PreVoteReply, numbers, ids, ids, st.booleans()),
+    st.builds(TimeoutNow, numbers, ids, ids),
 )  # fmt: skip
 
 
 def group_in(role):
-    group = Group.of(3)
+    group = Group.of(3, pre_vote=role is Role.PRECANDIDATE)
     group.elect(1)
     group.propose(1, b"x")
     if role is Role.FOLLOWER:
         return group[2]
-    if role is Role.CANDIDATE:
+    if role in (Role.CANDIDATE, Role.PRECANDIDATE):
         group[2].campaign()
         settle(group[2])
         return group[2]

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from simswarm.base.entropy import SeededEntropy
-from simswarm.base.errors import InvalidSpec, StorageCorrupt, Unsupported
+from simswarm.base.errors import InvalidSpec, StorageCorrupt
 from simswarm.raft import (
     AppendEntries,
     AppendEntriesReply,
@@ -311,11 +311,6 @@ def test_a_copied_member_lives_its_own_life():
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(InvalidSpec, match="raft: "):
         RawNode(RaftConfig(**{"id": 1, "members": (1, 2, 3), **wrong}), SeededEntropy(1))
-
-
-def test_pre_vote_is_refused_as_long_as_it_is_not_built():
-    with pytest.raises(Unsupported, match="pre_vote"):
-        RawNode(RaftConfig(1, (1, 2, 3), pre_vote=True), SeededEntropy(1))
 
 
 def test_the_same_entropy_gives_the_same_time_outs():

@@ -99,8 +99,9 @@ LARGER = [
 @pytest.mark.parametrize("role", list(Role))
 def test_a_larger_term_makes_a_follower_of_that_term(message, role):
     """If RPC request or response contains term T > currentTerm: set currentTerm = T, follow."""
-    node = member(check_quorum=False) if role is not Role.LEADER else leader_of(check_quorum=False)
-    if role is Role.CANDIDATE:
+    settings = {"check_quorum": False, "pre_vote": role is Role.PRECANDIDATE}
+    node = member(**settings) if role is not Role.LEADER else leader_of(**settings)
+    if role in (Role.CANDIDATE, Role.PRECANDIDATE):
         node.campaign()
     drain(node)
     assert node.raft.role is role
