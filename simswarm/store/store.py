@@ -25,7 +25,7 @@ from simswarm.base.errors import SimswarmError
 from simswarm.base.time import Now
 from simswarm.base.values import Value
 from simswarm.model.objects import StoredObject
-from simswarm.store.changes import Change, Created, Deleted, ObjectChange, Put, Updated
+from simswarm.store.changes import Change, Created, Deleted, ObjectChange, Put, Remove, Updated
 from simswarm.store.selectors import ALL, Selector
 from simswarm.store.tables import KINDS, T, Tables
 from simswarm.store.transaction import Tx
@@ -135,7 +135,7 @@ class Store:
 
     def pump(self) -> None:
         """Run queued writes until one is in flight. Called again whenever that may help."""
-        if self._pumping:
+        if self._pumping or not self._queue:
             return
         self._pumping = True
         while self._queue and self._in_flight is None and self._proposer.can_propose():
@@ -158,11 +158,11 @@ class Store:
         assert index > self.index, "entries are applied in order, once"
         published: list[Change] = []
         for change in changes:
-            if isinstance(change, Put):
+            if type(change) is Put:
                 item = change.object
                 old = self._tables.table(type(item)).put(item)
                 published.append(Created(item) if old is None else Updated(item, old))
-            else:
+            elif type(change) is Remove:
                 gone = self._tables.table(KINDS[change.kind]).remove(change.id)
                 if gone is not None:
                     published.append(Deleted(gone))
