@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from simswarm.base.effects import Effect, Input, Send, Write, Written
-from simswarm.base.records import recover
 from simswarm.base.time import Instant
 from simswarm.base.trace import TraceRecord
 from simswarm.check.committed import CommittedListener, CommittedStream
@@ -100,7 +99,7 @@ class Monitor:
         self.stream.attach(host.name, manager.store)
         raft = self._rafts[host.name] = manager.replica.raw.raft
         try:
-            records = recover(image.get(WAL, b""), WAL).records
+            records = host.disk.records(WAL)
             self.raft.booted(host.name, records)
             self.durability.booted(host.name, records)
             self._performed(host.name, effects)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 from simswarm.base.effects import Token, Write, WriteMode
 from simswarm.base.records import HEADER, frame
@@ -33,6 +33,8 @@ from simswarm.sim.kernel import SimEnvironment
 Lose = Literal["nothing", "unsynced", "disk"]
 """What a crash takes: nothing (the process was killed), what was not yet synced (power loss), or
 the whole disk."""
+_APPEND = WriteMode.APPEND
+"""Looking a member up in its class is slow before Python 3.12."""
 _NO_SPACE = "No space left on device"
 _IO_ERROR = "Input/output error"
 
@@ -77,7 +79,7 @@ class _File:
     def apply(self, write: Write) -> None:
         """Make a write durable."""
         self.tail = b""
-        if write.mode is WriteMode.APPEND:
+        if write.mode is _APPEND:
             self.exists = True
             self.records += write.records
         else:
@@ -93,9 +95,8 @@ class _File:
         return HEADER + b"".join(frames) + self.tail
 
 
-class _Sync(NamedTuple):
-    file: _File
-    generation: int
+_Sync = tuple[_File, int]
+"""A file, and the generation of the disk in which its fsync began."""
 
 
 class Disk:
@@ -125,6 +126,11 @@ class Disk:
             file.broken = None
         return image
 
+    def records(self, name: str) -> Sequence[bytes]:
+        """What a file durably holds, as it was written; for those who watch."""
+        file = self._files.get(name)
+        return file.records if file is not None else ()
+
     def write(self, write: Write) -> None:
         """Make a write durable; `written` tells when it is."""
         file = self._files.get(write.file)
@@ -137,14 +143,14 @@ class Disk:
     def _sync(self, file: _File) -> None:
         """Begin an fsync of what waits: appends in a row together, anything else alone."""
         count = 1
-        if file.pending[0].mode is WriteMode.APPEND:
+        if len(file.pending) > 1 and file.pending[0].mode is _APPEND:
             for write in list(file.pending)[1:]:
-                if write.mode is not WriteMode.APPEND:
+                if write.mode is not _APPEND:
                     break
                 count += 1
         file.in_flight = count
         delay = self._draws.duration(self._fsync) + self.fault.slow
-        self._env.call_in(delay, self._on_synced, _Sync(file, self._generation))
+        self._env.call_in(delay, self._on_synced, (file, self._generation))
 
     def _on_synced(self, sync: _Sync) -> None:
         file, generation = sync

@@ -367,9 +367,9 @@ class Host:
     def _settle(self, written: Written) -> None:
         """What a write held back may go."""
         for effect in self._holding.settled(written.token, failed=written.error is not None):
-            if isinstance(effect, Send):
+            if type(effect) is Send:
                 self._send(effect)
-            else:
+            elif type(effect) is Reply:
                 self._shared.calls.replied(effect)
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────

@@ -31,12 +31,14 @@ class Holding:
 
     def holds(self, effect: Send | Reply) -> bool:
         """Whether an effect must wait; if so, it is kept until `settled` returns it."""
-        waits = effect.after in self._pending or any(
-            _way(held) == _way(effect) for held in self.held
-        )
-        if waits:
-            self.held.append(effect)
-        return waits
+        if effect.after not in self._pending:
+            if not self.held:
+                return False
+            way = _way(effect)
+            if all(_way(held) != way for held in self.held):
+                return False
+        self.held.append(effect)
+        return True
 
     def settled(self, token: Token, *, failed: bool) -> list[Send | Reply]:
         """A write has ended: the effects that may leave now, in order."""
@@ -61,6 +63,7 @@ class Holding:
 
 def _way(effect: Send | Reply) -> tuple[str | int, int]:
     """What an effect must not overtake on: a stream, or a call's answers."""
-    if isinstance(effect, Send):
+    if type(effect) is Send:
         return effect.target, effect.channel
+    assert type(effect) is Reply
     return effect.call, -1
