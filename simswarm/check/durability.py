@@ -14,13 +14,14 @@ Not here: that the disk keeps what it said was durable (`sim/disk.py` and its te
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from simswarm.base.effects import Send, Token, Write, WriteMode, Written
 from simswarm.base.time import Instant
 from simswarm.check.invariant import Invariant
 from simswarm.check.raft_safety import WAL, decode_record
-from simswarm.raft.messages import AppendEntriesReply, Entry, HardState, RequestVoteReply
+from simswarm.raft.messages import AppendEntriesReply, Entry, HardState, Index, RequestVoteReply
 from simswarm.wire import codec
 
 TAG_AT = 3
@@ -64,6 +65,11 @@ class DurableBeforeAcknowledged(Invariant):
         super().__init__("durable before acknowledged")
         self._clock = clock
         self._disks: dict[str, FollowedDisk] = {}
+
+    def durable(self, manager: str) -> Index:
+        """Up to which index a manager's entries are durable; of one that is down, were at last."""
+        disk = self._disks.get(manager)
+        return 0 if disk is None else bisect_right(disk.entries, disk.durable)
 
     def booted(self, manager: str, records: Sequence[bytes]) -> None:
         """A manager starts from these durable records."""

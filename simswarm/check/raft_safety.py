@@ -103,6 +103,18 @@ class RaftSafety:
         """How many terms have had a leader so far."""
         return len(self._leaders)
 
+    @property
+    def committed(self) -> Index:
+        """The highest index that any manager has committed."""
+        return len(self._committed)
+
+    def agrees(self, manager: str, index: Index) -> bool:
+        """Whether a manager's log, as it was written, holds what was committed up to `index`."""
+        log = self._logs.get(manager)
+        if log is None or len(log.chain) < index:
+            return False
+        return index == 0 or log.chain[index - 1] == self._committed[index - 1]
+
     def booted(self, manager: str, records: Sequence[bytes]) -> None:
         """A manager starts from these records of its log file."""
         log = FollowedLog(manager)

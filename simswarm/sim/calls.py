@@ -12,7 +12,7 @@ connection. Not here: what can be asked (`wire/control.py`), retries (`scenario/
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 from simswarm.base.effects import Call, Identity, Reply
 from simswarm.base.time import Duration
@@ -22,6 +22,8 @@ from simswarm.sim.kernel import SimEnvironment
 from simswarm.wire import codec
 from simswarm.wire.control import Result
 
+ReadAnswer = Callable[[bytes], Any]
+"""Reads a reply's frame: what nodes answer is theirs."""
 CLIENT = Identity("client")
 OnReply = Callable[[Result | None], None]
 
@@ -35,10 +37,11 @@ class _Open(NamedTuple):
 class Calls:
     """All calls of a world that are not answered yet."""
 
-    __slots__ = ("_env", "_last", "_open")
+    __slots__ = ("_env", "_last", "_open", "_read")
 
-    def __init__(self, env: SimEnvironment) -> None:
+    def __init__(self, env: SimEnvironment, read: ReadAnswer = codec.decode) -> None:
         self._env = env
+        self._read = read
         self._open: dict[int, _Open] = {}
         self._last = 0
 
@@ -82,7 +85,7 @@ class Calls:
             return
         if reply.last:
             del self._open[reply.call]
-        call.on_reply(cast("Result", codec.decode(reply.frame)))
+        call.on_reply(self._read(reply.frame))
 
     def _on_timeout(self, id: int) -> None:
         call = self._open.get(id)

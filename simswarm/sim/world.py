@@ -29,7 +29,7 @@ from simswarm.base.trace import TraceRecord
 from simswarm.base.values import Value
 from simswarm.model.config import NodeConfig
 from simswarm.node.node import Node
-from simswarm.sim.calls import Calls, OnReply
+from simswarm.sim.calls import Calls, OnReply, ReadAnswer
 from simswarm.sim.clock import WALL_EPOCH, ClockModel
 from simswarm.sim.digest import Checkpoint, Digest, StepRecord
 from simswarm.sim.disk import DiskFault, Lose
@@ -42,6 +42,7 @@ from simswarm.sim.network import Network
 from simswarm.sim.profiles import Profile, lan
 from simswarm.sim.recorder import Level, Recorder
 from simswarm.sim.tap import NetworkTap
+from simswarm.wire import codec
 
 
 class World:
@@ -57,6 +58,7 @@ class World:
         level: Level = "normal",
         boot: Boot = Node.boot,
         record_steps: tuple[int, int] | None = None,
+        answers: ReadAnswer = codec.decode,
     ) -> None:
         self.seed = seed
         self.profile = profile or lan()
@@ -66,7 +68,7 @@ class World:
         shared = self._shared = Shared(self.env, entropy, boot)
         self._digest = shared.digest = Digest(record_steps)
         self._recorder = shared.recorder = Recorder(self.env, level, shared.observers)
-        self._calls = shared.calls = Calls(self.env)
+        self._calls = shared.calls = Calls(self.env, answers)
         shared.network = Network(self.env, entropy, self.profile)
         if level == "full":
             shared.network.tap = NetworkTap(self._recorder)
