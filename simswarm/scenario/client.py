@@ -144,6 +144,10 @@ class Clients:
         """Nanoseconds since the swarm was up."""
         return self._world.t
 
+    def exists(self, name: str) -> bool:
+        """Whether there is a node of this name."""
+        return name in self._scene.around.nodes()
+
     def is_up(self, name: str) -> bool:
         """Whether a node's process runs."""
         return self._scene.truth.is_up(name)
@@ -194,7 +198,12 @@ class _Attempt:
 
     def begin(self) -> None:
         """Send the first request."""
-        self._go_on(self._talk.start())
+        if self._clients.exists(self.target):
+            self._go_on(self._talk.start())
+        else:
+            self._clients.ended(
+                self, Done("", f"error during connect: no such host: {self.target}")
+            )
 
     def on_reply(self, result: Result | None) -> None:
         """An answer, or none."""

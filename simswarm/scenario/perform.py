@@ -23,29 +23,30 @@ from simswarm.scenario.imagery import simulated_image
 from simswarm.scenario.links import link_fault
 from simswarm.scenario.model import Event, ImageBehaviour, Scenario, actions
 from simswarm.scenario.operator import OperatorAction, Plan, plan, set_availability
-from simswarm.scenario.resolve import Resolver, is_random
+from simswarm.scenario.resolve import Resolver, absent, is_random
 from simswarm.scenario.scene import Scene
 from simswarm.scenario.stageworld import StageWorld
 from simswarm.scenario.targets import Target
 
 
 class Undo(Value, frozen=True):
-    """What has to be taken back: these nodes, or this network fault."""
+    """What has to be taken back: these nodes, this network fault, this change of images."""
 
     nodes: tuple[str, ...] = ()
     fault: int = 0
-    images: tuple[str, ...] = ()
+    change: int = 0
 
 
 class Actions:
     """Carries out the actions of one run."""
 
     __slots__ = (
+        "_changes",
         "_clients",
         "_entropy",
         "_faults",
+        "_fired",
         "_images",
-        "_kept_images",
         "_scene",
         "_wiped",
         "_world",
@@ -66,7 +67,10 @@ class Actions:
         self._clients = clients
         self._entropy = entropy
         self._images: dict[str, ImageBehaviour] = dict(scenario.images)
-        self._kept_images: dict[int, dict[str, ImageBehaviour]] = {}
+        self._changes: dict[int, actions.ChangeImages] = {}
+        """Changes of images that have not been undone, in the order they were made."""
+        self._fired: dict[int, int] = {}
+        """How often each event has fired."""
         self._faults: dict[int, Event] = {}
         """Network faults that have not been undone, and whose doing they are."""
         self._wiped: dict[str, None] = {}
@@ -80,6 +84,7 @@ class Actions:
 
     def perform(self, number: int, event: Event) -> Undo:
         """Carry out an event's action."""
+        self._fired[number] = self._fired.get(number, 0) + 1
         action = event.action
         match action:
             case actions.Docker():
@@ -87,7 +92,7 @@ class Actions:
             case actions.Partition() | actions.LinkFault() | actions.Heal():
                 return self._network(number, event, action)
             case actions.ChangeImages():
-                return self._change_images(number, event, action)
+                return self._change_images(event, action)
             case actions.ExitContainer():
                 return self._exit_container(event, action)
             case actions.Note():
@@ -122,13 +127,12 @@ class Actions:
             case actions.Drain() | actions.PauseNode():
                 self._order(event, set_availability(done.nodes, Availability.ACTIVE))
             case actions.ChangeImages():
-                for name, before in self._kept_images.pop(number).items():
-                    self._set_image(name, before)
+                self._set_images(self._changes.pop(done.change))
 
     # ── targets and records ──────────────────────────────────────────────────────────────────
 
     def _nodes(self, number: int, field: str, targets: Sequence[Target]) -> tuple[str, ...]:
-        stream = self._entropy.fork(f"targets/{number}/{field}")
+        stream = self._entropy.fork(f"targets/{number}/{field}{self._turn(number)}")
         nodes = Resolver(self._scene, stream).nodes(targets)
         if is_random(targets):
             self.resolved.setdefault(number, {})[field] = nodes
@@ -147,6 +151,26 @@ class Actions:
             remark=remark,
         )
 
+    def _turn(self, number: int) -> str:
+        """Tells the firings of one event apart, so that each draws its own random targets."""
+        count = self._fired.get(number, 0)
+        return f"/{count}" if count > 1 else ""
+
+    def _missing(self, event: Event, nodes: Sequence[str], targets: Sequence[Target]) -> list[str]:
+        """What to say where targets name nodes that there are not, or mean nobody."""
+        names = absent(self._scene, targets)
+        if names:
+            return [f"there is no node {' or '.join(names)}"]
+        return [] if nodes else [f"{event.verb}: there is no such node now"]
+
+    def _remark(self, event: Event, found: Sequence[str]) -> str | None:
+        """One remark of all that an event found amiss, kept as a warning too."""
+        if not found:
+            return None
+        text = "; ".join(found)
+        self.warnings.append(f"line {event.line}: {text}")
+        return text
+
     def _words(self, event: Event, nodes: Sequence[str], *tail: str) -> str:
         return " ".join([event.verb, *(nodes or ("nobody",)), *tail])
 
@@ -156,11 +180,9 @@ class Actions:
         targets = getattr(action, "target", None)
         nodes = () if targets is None else self._nodes(number, "target", targets)
         made = plan(action, nodes)
-        remark = None
-        if targets is not None and not nodes:
-            remark = f"{event.verb}: there is no such node now"
-        self._record(event, nodes, made.command, remark)
-        if remark is None:
+        missing = [] if targets is None else self._missing(event, nodes, targets)
+        self._record(event, nodes, made.command, self._remark(event, missing))
+        if targets is None or nodes:
             self._order(event, made)
         return Undo(nodes)
 
@@ -193,8 +215,10 @@ class Actions:
     ) -> Undo:
         nodes = self._nodes(number, "target", action.target)
         idle = tuple(name for name in nodes if not self._applies(action, name))
-        remark = self._nothing_to_do(event, idle) if idle or not nodes else None
-        self._record(event, nodes, self._words(event, nodes), remark)
+        found = self._missing(event, nodes, action.target)
+        if idle:
+            found.append(self._nothing_to_do(event, idle))
+        self._record(event, nodes, self._words(event, nodes), self._remark(event, found))
         touched = tuple(name for name in nodes if name not in idle)
         for name in touched:
             match action:
@@ -224,17 +248,12 @@ class Actions:
 
     def _nothing_to_do(self, event: Event, idle: Sequence[str]) -> str:
         wiped = [name for name in idle if name in self._wiped]
-        if not idle:
-            text = f"{event.verb}: there is no such node now"
-        elif wiped and event.verb == "restart":
-            text = f"{' and '.join(wiped)} can't come back: a manager without its disk is none"
-        else:
-            state = {"restart": "up", "resume": "not paused", "pause": "not running"}
-            verb = "are" if len(idle) > 1 else "is"
-            text = f"{' and '.join(idle)} {verb} {state.get(event.verb, 'down already')}"
-            text += f": {event.verb} does nothing"
-        self.warnings.append(f"line {event.line}: {text}")
-        return text
+        if wiped and event.verb == "restart":
+            return f"{' and '.join(wiped)} can't come back: a manager without its disk is none"
+        state = {"restart": "up", "resume": "not paused", "pause": "not running"}
+        verb = "are" if len(idle) > 1 else "is"
+        text = f"{' and '.join(idle)} {verb} {state.get(event.verb, 'down already')}"
+        return f"{text}: {event.verb} does nothing"
 
     def _restart(self, event: Event, nodes: Sequence[str]) -> None:
         """Take a crash back."""
@@ -258,12 +277,17 @@ class Actions:
                 sides = self._sides(number, groups)
                 words = " | ".join(" ".join(side) for side in sides)
                 named = tuple(name for side in sides for name in side)
-                self._record(event, named, f"partition {words}")
+                found = self._missing(event, named, [one for group in groups for one in group])
+                if len(sides) < 2:
+                    found.append("all nodes are on one side: nothing is cut")
+                self._record(event, named, f"partition {words}", self._remark(event, found))
                 return self._injected(event, self._world.partition(sides))
             case actions.LinkFault():
                 sources = self._nodes(number, "from", action.source)
                 targets = self._nodes(number, "to", action.target)
-                self._record(event, sources, f"link {' '.join(sources)} to {' '.join(targets)}")
+                found = self._missing(event, sources and targets, action.source + action.target)
+                text = f"link {' '.join(sources)} to {' '.join(targets)}"
+                self._record(event, sources, text, self._remark(event, found))
                 if not sources or not targets:
                     return Undo()
                 fault = link_fault(action)
@@ -296,11 +320,12 @@ class Actions:
             self._world.heal_groups(sides)
         elif action.target is not None:
             nodes = self._nodes(number, "target", action.target)
-            self._record(event, nodes, self._words(event, nodes))
+            found = self._missing(event, nodes, action.target)
+            self._record(event, nodes, self._words(event, nodes), self._remark(event, found))
             if set(nodes) >= set(self._scene.around.nodes()):
                 self._faults.clear()
                 self._world.heal()
-            else:
+            elif nodes:
                 self._world.heal_nodes(nodes)
 
     def _injected(self, event: Event, fault: int) -> Undo:
@@ -323,19 +348,21 @@ class Actions:
 
     # ── images and containers ────────────────────────────────────────────────────────────────
 
-    def _change_images(self, number: int, event: Event, action: actions.ChangeImages) -> Undo:
-        names = tuple(action.images)
-        self._record(event, (), f"image {' '.join(names)}")
-        before = {name: self._images.get(name, ImageBehaviour()) for name in names}
-        if event.undo_after is not None:
-            self._kept_images.setdefault(number, before)
-        for name, change in action.images.items():
-            self._set_image(name, before[name].changed(change))
-        return Undo()
+    def _change_images(self, event: Event, action: actions.ChangeImages) -> Undo:
+        self._record(event, (), f"image {' '.join(action.images)}")
+        change = max(self._changes, default=0) + 1
+        self._changes[change] = action
+        self._set_images(action)
+        return Undo(change=change)
 
-    def _set_image(self, name: str, behaviour: ImageBehaviour) -> None:
-        self._images[name] = behaviour
-        self._world.set_image(name, simulated_image(behaviour))
+    def _set_images(self, touched: actions.ChangeImages) -> None:
+        """Let images be as the scenario has them, with all changes in force on top."""
+        for name in touched.images:
+            behaviour = self._images.get(name, ImageBehaviour())
+            for action in self._changes.values():
+                if name in action.images:
+                    behaviour = behaviour.changed(action.images[name])
+            self._world.set_image(name, simulated_image(behaviour))
 
     def _exit_container(self, event: Event, action: actions.ExitContainer) -> Undo:
         wanted = action.target
@@ -349,8 +376,7 @@ class Actions:
                 self._world.exit_container(node, task, action.exit)
                 return Undo()
         remark = f"no container {wanted.service}.{place} runs now: nothing exits"
-        self.warnings.append(f"line {event.line}: {remark}")
-        self._record(event, (), text, remark)
+        self._record(event, (), text, self._remark(event, [remark]))
         return Undo()
 
 

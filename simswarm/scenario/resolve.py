@@ -6,6 +6,7 @@ their names, managers before workers, each once.
 Invariants:
     I1. The same scene and the same state of the stream give the same nodes.
     I2. A random target draws from the run's own stream, and nothing else draws from that.
+    I3. Only nodes that there are come out: a name that no node has means nobody.
 
 Not here: how targets are written (`targets.py`).
 """
@@ -54,7 +55,7 @@ class Resolver:
         managers = scene.around.members()
         match target:
             case Named(name):
-                return (name,)
+                return (name,) if name in scene.around.nodes() else ()
             case Leader():
                 leader = scene.truth.leader
                 return (leader,) if leader else ()
@@ -98,6 +99,12 @@ class Resolver:
         self._entropy.shuffle(pool)
         chosen = pool[:count]
         return [name for name in names if name in chosen]
+
+
+def absent(scene: Scene, targets: Iterable[Target]) -> list[str]:
+    """The names among the targets that no node has."""
+    named = [target.name for target in targets if isinstance(target, Named)]
+    return [name for name in named if name not in scene.around.nodes()]
 
 
 def is_random(targets: Iterable[Target]) -> bool:

@@ -81,13 +81,16 @@ class _Told:
 class ServiceTelling:
     """Tells of services and their tasks."""
 
-    __slots__ = ("_open", "_say", "_services", "_up")
+    __slots__ = ("_changed", "_open", "_say", "_services", "_up")
 
     def __init__(self, say: Say) -> None:
         self._say = say
         self._services: dict[str, _Told] = {}
         self._open: dict[str, None] = {}
         """Services in a burst."""
+        self._changed: dict[str, Instant] = {}
+        """Services to be looked at once everything of this instant has been taken in: one entry
+        of the log may end a task and create another."""
         self._up = False
 
     def swarm_is_up(self) -> None:
@@ -97,9 +100,14 @@ class ServiceTelling:
             service.told_wanted = service.wanted
             service.settled = service.running == service.wanted
         self._open.clear()
+        self._changed.clear()
 
     def catch_up(self, now: Instant) -> None:
-        """Close bursts that are over by now."""
+        """Tell what came of instants and bursts that are over by now."""
+        for name, t in list(self._changed.items()):
+            if t < now:
+                del self._changed[name]
+                self._look(self._services[name], t)
         for name in list(self._open):
             service = self._services[name]
             assert service.burst_at is not None
@@ -108,6 +116,8 @@ class ServiceTelling:
 
     def close(self) -> None:
         """The run is over."""
+        for name, t in self._changed.items():
+            self._look(self._services[name], t)
         for name in list(self._open):
             self._close(self._services[name])
 
@@ -122,7 +132,7 @@ class ServiceTelling:
         ended_badly = state in ("failed", "rejected") and (before is None or before[0] != state)
         if ended_badly:
             self._failed(service, record)
-        self._look(service, record.t)
+        self._changed[service.name] = record.t
 
     def on_removed(self, record: TraceRecord) -> None:
         """A task is gone from the history."""
@@ -142,13 +152,14 @@ class ServiceTelling:
         action = record.get("action")
         if action == "create" and self._up:
             replicas = record.get("replicas")
-            many = "one task on every node" if replicas is None else f"{replicas} tasks"
+            many = "one task on every node" if replicas is None else _tasks(int(replicas))
             self._say(record.t, f"{service.name} is deployed: {many} of {record.get('image')}")
             service.told_wanted = int(replicas or 0)
         elif action == "remove":
             self._say(record.t, f"{service.name} is removed")
             self._services.pop(service.name, None)
             self._open.pop(service.name, None)
+            self._changed.pop(service.name, None)
 
     def on_update(self, record: TraceRecord) -> None:
         """An update began, paused, ended or is rolled back."""
@@ -198,7 +209,7 @@ class ServiceTelling:
         if at is None or service.updating or wanted == service.told_wanted:
             return
         before, service.told_wanted = service.told_wanted, wanted
-        self._say(at, f"{service.name} {before} -> {wanted} tasks")
+        self._say(at, f"{service.name} {before} -> {_tasks(wanted)}")
 
     def _failed(self, service: _Told, record: TraceRecord) -> None:
         service.failures += 1
@@ -212,3 +223,7 @@ class ServiceTelling:
         tail = "; more of these are not told" if service.failures == REPEATS else ""
         state = "is rejected" if record.get("to") == "rejected" else "fails"
         self._say(record.t, f"{name} {state} on {record.get('assigned')}: {why}{tail}")
+
+
+def _tasks(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
