@@ -1,10 +1,10 @@
 """The conformance script: one story, told in the verbs of a `Stage`.
 
  0 s  all boot            60 s  fsync of m3 fails, m3 halts     160 s  w2 is killed
-20 s  web ×3; slow        80 s  m3 is mended and boots          200 s  w2 is back
+20 s  web ×4; slow        80 s  m3 is mended and boots          200 s  w2 is back
 30 s  m2 is slow         100 s  web becomes app:2               220 s  m1, the leader, is killed
 40 s  m3 cut off; a call is cancelled; healed                   260 s  m1 is back    290 s  end
-50 s  web ×5
+50 s  web ×6
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def service(name: str, image: str, replicas: int, *constraints: str) -> ServiceS
     return ServiceSpec(name, task, Replicated(replicas), update=update)
 
 
-WEB = service("web", "app:1", 3, "node.role == worker")
+WEB = service("web", "app:1", 4, "node.role == worker")
 SLOW = service("slow", "slow:1", 1, "node.hostname == w1")
 GHOST = service("ghost", "app:1", 0)
 
@@ -82,7 +82,7 @@ class Play:
         self.at(41500 * MILLISECOND).cancel(ghost)
         self.at(42 * SECOND).heal()
 
-        self.change("scale web", 50 * SECOND, lambda spec: replace(spec, mode=Replicated(5)))
+        self.change("scale web", 50 * SECOND, lambda spec: replace(spec, mode=Replicated(6)))
 
         self.at(60 * SECOND).break_fsync("m3", True)
         self.change(

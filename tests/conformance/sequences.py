@@ -1,7 +1,9 @@
 """What happened to each object, as a sequence: the trace without times, ids and places.
 
 Tasks have no names, so a service's tasks are compared as they stand in their slots: per slot, the
-sequences of its tasks in the order of their creation.
+sequences of its tasks in the order of their creation. Slots of a service are alike, and which of
+them comes to stand on which node is a matter of chance and of microseconds: they are compared
+without their numbers.
 """
 
 from __future__ import annotations
@@ -15,21 +17,18 @@ Sequences = dict[str, list[Any]]
 def sequences(records: list[Record]) -> Sequences:
     """Per object, the states it went through."""
     found: Sequences = {}
-    tasks: dict[str, str] = {}
-    slots: dict[str, int] = {}
+    histories: dict[str, dict[str, list[Any]]] = {}
+    """Slot → task → what was recorded of it and of its container."""
     for _, node, kind, fields in sorted(records, key=lambda record: record[0]):
         match kind:
             case "task.state":
                 task = fields["task"]
-                if task not in tasks:
-                    slot = f"{fields['service']}.{fields['slot']}"
-                    slots[slot] = slots.get(slot, 0) + 1
-                    tasks[task] = f"task {slot} #{slots[slot]}"
-                add(found, tasks[task], (fields["to"], fields["desired"]))
+                history = histories.setdefault(f"{fields['service']}.{fields['slot']}", {})
+                add(history, f"{task} states", (fields["to"], fields["desired"]))
             case "engine.container":
-                name = tasks.get(fields["task"], fields["task"])
+                history = histories.setdefault(f"{fields['service']}.{fields['slot']}", {})
                 entry = (fields["action"], fields["exit_code"])
-                add(found, f"container of {name}", entry)
+                add(history, f"{fields['task']} container", entry)
             case "raft.role":
                 entry = (fields["role"], fields["term"], fields["leader"])
                 add(found, f"raft {node}", entry)
@@ -41,6 +40,12 @@ def sequences(records: list[Record]) -> Sequences:
                 add(found, f"spec {fields['service']}", (fields["action"], fields["replicas"]))
             case "process.crash":
                 add(found, f"crash {node}", (fields["lose"], fields["reason"]))
+    for slot, history in histories.items():
+        name = f"tasks of {slot.rpartition('.')[0]}"
+        found.setdefault(name, []).append(list(history.values()))
+    for name, entries in found.items():
+        if name.startswith("tasks of"):
+            found[name] = sorted(entries, key=repr)
     return found
 
 

@@ -103,7 +103,7 @@ def test_the_script_covers_what_it_says(both: tuple[Played, Played]) -> None:
     assert "leader" in [entry[0] for name in ("raft m2", "raft m3") for entry in found[name]]
     assert "down" in found["node.state w2"]
     assert found["update web"] == ["updating", "completed"]
-    webs = [name for name in found if name.startswith("task web.")]
-    assert len({name.split(" ")[1] for name in webs}) == 5
-    assert any("shutdown" in [state for state, _ in found[name]] for name in webs)
+    assert len(found["tasks of web"]) == 6
+    assert ("shutdown", "shutdown") in found["tasks of web"][0][0]
+    assert [len(slot) for slot in found["tasks of web"]].count(6) == 3  # three tasks, on w2
     assert max(at for at, *_ in both[1].records) > END - 60 * SECOND

@@ -54,12 +54,12 @@ def engine() -> Iterator[Any]:
 
     try:
         client = connect()
+        if not BUSYBOX.exists():
+            raise Unavailable("no static busybox to build images from")
     except Unavailable as error:
         if os.environ.get("SIMSWARM_REQUIRE_ENGINE") == "1":
             raise
         pytest.skip(str(error))
-    if not BUSYBOX.exists():
-        pytest.skip("no static busybox to build images from")
     yield client
     client.close()
 
