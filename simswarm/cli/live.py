@@ -117,9 +117,11 @@ def _backend(engine: EngineName) -> tuple[dict[str, Any], Callable[[str], bool] 
     if engine == "none":
         return {"engine": "none", "reachable": True, "text": "none: containers in memory"}, None
     from simswarm.base.errors import Unavailable
-    from simswarm.live.docker import connect, has_image
+    from simswarm.live.engine import docker_wanted
 
     try:
+        with docker_wanted():
+            from simswarm.live.docker import connect, has_image
         client = connect()
     except Unavailable as error:
         return {"engine": "docker", "reachable": False, "text": error.message}, None
@@ -391,7 +393,10 @@ def _require(engine: EngineName) -> None:
         Unavailable: there is none.
     """
     if engine == "docker":
-        from simswarm.live.docker import connect
+        from simswarm.live.engine import docker_wanted
+
+        with docker_wanted():
+            from simswarm.live.docker import connect
 
         connect().close()
 

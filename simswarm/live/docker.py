@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -67,14 +68,29 @@ def connect() -> Any:
     Raises:
         Unavailable: there is no engine, or it doesn't answer.
     """
+    settings = utils.kwargs_from_env()
     try:
-        client = docker.APIClient(
-            version="auto", timeout=CALL_TIMEOUT_SECONDS, **utils.kwargs_from_env()
-        )
+        _probe(utils.parse_host(settings.get("base_url")))
+        client = docker.APIClient(version="auto", timeout=CALL_TIMEOUT_SECONDS, **settings)
         client.ping()
-    except (errors.DockerException, requests.RequestException) as error:
+    except (errors.DockerException, requests.RequestException, OSError) as error:
         raise Unavailable(f"no Docker engine: {error}") from None
     return client
+
+
+def _probe(url: str) -> None:
+    """Knock at a Unix socket first: the SDK leaves a socket open where nobody answers.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    scheme, _, path = url.partition("://")
+    if scheme in ("unix", "http+unix"):
+        with socket.socket(socket.AF_UNIX) as knock:
+            try:
+                knock.connect(path)
+            except OSError as error:
+                raise OSError(f"{path}: {error.strerror}") from None
 
 
 def has_image(client: Any, image: str) -> bool:

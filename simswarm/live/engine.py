@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from simswarm.base.engine import (
@@ -35,6 +36,7 @@ from simswarm.base.engine import (
     StartContainer,
     StopContainer,
 )
+from simswarm.base.errors import Unavailable
 from simswarm.base.time import MINUTE, SECOND, Duration, format_duration
 from simswarm.base.values import Value
 from simswarm.live.background import spawn
@@ -42,6 +44,20 @@ from simswarm.live.background import spawn
 DEADLINE: Duration = 2 * MINUTE
 """For a command that only talks to the engine, on top of what it waits for by its nature."""
 PULL_DEADLINE: Duration = 30 * MINUTE
+
+
+@contextmanager
+def docker_wanted() -> Iterator[None]:
+    """Around an import of `live/docker.py`, which needs the extra `live`.
+
+    Raises:
+        Unavailable: it isn't installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        hint = "pip install 'simswarm[live]'"
+        raise Unavailable(f"real containers need the package {error.name}: {hint}") from None
 
 
 class Subject(Value, frozen=True):

@@ -48,7 +48,7 @@ from simswarm.live.control import (
     read_order,
 )
 from simswarm.live.driver import Driver, World
-from simswarm.live.engine import Engine
+from simswarm.live.engine import Engine, docker_wanted
 from simswarm.live.scripted import ScriptedEngine
 from simswarm.live.system import SystemClock, SystemEntropy
 from simswarm.live.traces import TraceWriter
@@ -249,7 +249,8 @@ class NodeProcess:
 def _engine(config: ProcessConfig) -> Engine:
     if config.engine == "none":
         return ScriptedEngine()
-    from simswarm.live.docker import DockerEngine, connect
+    with docker_wanted():
+        from simswarm.live.docker import DockerEngine, connect
 
     return DockerEngine(connect(), config.swarm, config.node.name)
 

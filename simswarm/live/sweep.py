@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from simswarm.base.errors import Unavailable
 from simswarm.base.values import Value
-from simswarm.live.engine import Subject
+from simswarm.live.engine import Subject, docker_wanted
 from simswarm.live.state import StateFolder
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ def kill_task(label: str, task: str) -> None:
 
 @contextlib.contextmanager
 def _sweeper() -> Iterator[Sweeper]:
-    from simswarm.live.docker import Sweeper, connect
+    with docker_wanted():
+        from simswarm.live.docker import Sweeper, connect
 
     client = connect()
     try:
