@@ -20,8 +20,8 @@ from collections.abc import Callable, Sequence
 from simswarm.base.effects import Send, Token, Write, WriteMode, Written
 from simswarm.base.time import Instant
 from simswarm.check.invariant import Invariant
-from simswarm.check.raft_safety import WAL, decode_record
-from simswarm.raft.messages import AppendEntriesReply, Entry, HardState, Index, RequestVoteReply
+from simswarm.check.raft_safety import WAL, EntryHead, record_head
+from simswarm.raft.messages import AppendEntriesReply, HardState, Index, RequestVoteReply
 from simswarm.wire import codec
 
 TAG_AT = 3
@@ -48,10 +48,10 @@ class FollowedDisk:
     def take(self, records: Sequence[bytes], token: Token) -> None:
         """These records are written by this token (0: they were there at boot)."""
         for payload in records:
-            record = decode_record(payload)
+            record = record_head(payload)
             if type(record) is HardState:
                 self.hard, self.hard_token = record, token
-            elif type(record) is Entry:
+            elif type(record) is EntryHead:
                 del self.entries[record.index - 1 :]
                 self.entries.append(token)
 

@@ -115,7 +115,8 @@ class Monitor:
         try:
             if type(given) is Written:
                 self.durability.written(host.name, given)
-            self._performed(host.name, effects)
+            if effects:
+                self._performed(host.name, effects)
             self.raft.stepped(host.name, raft)
         except Exception as error:
             stop([*self.raft.invariants, self.durability], error)

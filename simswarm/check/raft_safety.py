@@ -21,21 +21,39 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
 from simswarm.base.effects import Write, WriteMode
 from simswarm.base.time import Instant
+from simswarm.base.values import Value
 from simswarm.check.invariant import Invariant
-from simswarm.raft.messages import Entry, Index, Term
+from simswarm.raft.messages import HardState, Index, Term
 from simswarm.raft.raft import Raft
 from simswarm.raft.ready import Role
 from simswarm.store import Change
-from simswarm.wire import codec
 
 WAL = "wal"
-decode_record = lru_cache(maxsize=256)(codec.decode_record)
-"""All managers write the same entries at about the same time."""
+
+
+class EntryHead(Value, frozen=True, tag=20):
+    """The beginning of an `Entry`: its data may be long, and nobody here reads it."""
+
+    term: Term
+    index: Index
+
+
+# msgspec accepts a union type as a value; mypy has no way to say that
+_heads: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(EntryHead | HardState)
+
+
+def record_head(payload: bytes) -> EntryHead | HardState:
+    """What a record of a log file is, without an entry's data."""
+    head: EntryHead | HardState = _heads.decode(payload)
+    return head
+
+
 RECENT = 64
 """Entries of which it is kept what they changed: others apply them soon."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -158,8 +176,8 @@ class RaftSafety:
     def _append(self, log: FollowedLog, records: Sequence[bytes]) -> None:
         chain = log.chain
         for payload in records:
-            entry = decode_record(payload)
-            if type(entry) is not Entry:
+            entry = record_head(payload)
+            if type(entry) is not EntryHead:
                 continue
             before = entry.index - 1
             if before > len(chain):
@@ -218,8 +236,9 @@ class RaftSafety:
         self.completeness.broken(self._clock(), message)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _link(previous: int, record: bytes) -> int:
+    """The chain goes on. Remembered, because all managers write the same entries."""
     content = b"%d " % previous + record
     return int.from_bytes(blake2b(content, digest_size=8).digest(), "little")
 
