@@ -236,7 +236,8 @@ class Host:
         entropy = shared.entropy.fork(f"node/{self.name}/boot{self.boot_number}")
         now = self.clock.now(shared.env.now)
         self.node, effects = shared.boot(self.config, image, entropy, now)
-        self._account("boot", effects)
+        if shared.digest.add(self._bytes("boot", effects)):
+            self._describe("boot", effects)
         for observer in shared.observers:
             observer.on_boot(self, image, effects)
         self._perform(effects)
@@ -382,14 +383,15 @@ class Host:
         except Exception as error:
             error.add_note(f"in {self.name}, step {shared.digest.steps + 1}: {given!r:.500}")
             raise
-        self._account(given, effects)
+        if shared.digest.add(self._bytes(given, effects)):
+            self._describe(given, effects)
         for observer in shared.observers:
             observer.on_step(self, given, effects)
         if self.service_time:
             self._serving = self._blocked = True
             performance = _Performance(self.port.incarnation, effects)
             shared.env.call_in(self.service_time, self._on_served, performance)
-        else:
+        elif effects:
             self._perform(effects)
 
     def _on_served(self, performance: _Performance) -> None:
@@ -405,12 +407,10 @@ class Host:
         if self.node is not None and not self.paused:
             self._read_inbox()
 
-    def _account(self, given: Input | str, effects: list[Effect]) -> None:
-        """Add a step to the digest."""
-        shared = self._shared
-        hashed = [effect for effect in effects if type(effect) not in _UNHASHED]
-        if shared.digest.add(_encode((shared.env.now, self.port.index, given, hashed))):
-            self._describe(given, effects)
+    def _bytes(self, given: Input | str, effects: list[Effect]) -> bytes:
+        """A step as the digest has it."""
+        hashed = effects and [effect for effect in effects if type(effect) not in _UNHASHED]
+        return _encode((self._shared.env.now, self.port.index, given, hashed))
 
     def _describe(self, given: Input | str, effects: list[Effect]) -> None:
         words = tuple(repr(effect) for effect in effects)
