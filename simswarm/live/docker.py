@@ -386,8 +386,17 @@ class _EventStream:
                 pass
             except RuntimeError:  # the event loop is gone
                 return
-            self._open = None
+            finally:
+                self._let_go()
             self._ended.wait(0.5)
+
+    def _let_go(self) -> None:
+        """Give the socket back; the library's own `close` only shuts it down."""
+        stream, self._open = self._open, None
+        response = getattr(stream, "_response", None)
+        if response is not None:
+            with contextlib.suppress(Exception):  # it may be broken already
+                response.close()
 
 
 class Sweeper:
