@@ -10,7 +10,8 @@ a member that can't be doesn't disturb the others with a new term.
 Invariants:
     I1. Each voter counts once, with its first answer, and only for the candidacy it answered.
     I2. A pre-vote changes neither term nor vote nor timer of who is asked.
-    I3. Answers to pre-votes and to vote requests are never counted for each other.
+    I3. Who is not a voter, or has a committed change of membership to apply, doesn't stand.
+    I4. Answers to pre-votes and to vote requests are never counted for each other.
 
 Source: PAPER 5.2, figure 2 (candidates); THESIS 3.10 (TimeoutNow), 9.6 (PreVote); etcd-io/raft
 raft.go (tickElection, hup, campaign, stepCandidate).
@@ -23,6 +24,7 @@ from simswarm.raft import follower, leader
 from simswarm.raft.messages import (
     NO_LEADER,
     AppendEntries,
+    InstallSnapshot,
     LeaderHeartbeat,
     PreVote,
     PreVoteReply,
@@ -30,7 +32,7 @@ from simswarm.raft.messages import (
     RequestVoteReply,
     TimeoutNow,
 )
-from simswarm.raft.quorum import VoteResult, vote_result
+from simswarm.raft.quorum import VoteResult
 from simswarm.raft.raft import NO_VOTE, Raft
 from simswarm.raft.ready import Role
 
@@ -47,32 +49,43 @@ def tick(raft: Raft) -> None:
 
 def campaign(raft: Raft) -> None:
     """Try to become leader: with pre-vote ask first, without it stand at once."""
+    if not may_stand(raft):
+        return
     if not raft.config.pre_vote:
         stand(raft)
         return
     raft.become_precandidate()
-    if vote_result(1, 0, len(raft.config.members)) is VoteResult.WON:
+    if raft.record_vote(raft.id, True) is VoteResult.WON:
         stand(raft)
         return
     last_index, last_term = raft.log.last_index, raft.log.last_term
-    for peer in raft.peers:
+    for peer in raft.electors:
         raft.send(PreVote(raft.term + 1, raft.id, peer, last_index, last_term))
+
+
+def may_stand(raft: Raft) -> bool:
+    """Whether this member is a voter, in the newest configuration it knows to be committed."""
+    if not raft.is_voter or raft.pending_snapshot is not None:
+        return False
+    log = raft.log
+    return log.applied == log.committed or not log.has_config(log.applied, log.committed)
 
 
 def stand(raft: Raft, *, transfer: bool = False) -> None:
     """Stand for election in the next term."""
     raft.become_candidate()
-    if vote_result(1, 0, len(raft.config.members)) is VoteResult.WON:
+    if raft.record_vote(raft.id, True) is VoteResult.WON:
         leader.take_office(raft)
         return
     last_index, last_term = raft.log.last_index, raft.log.last_term
-    for peer in raft.peers:
+    for peer in raft.electors:
         raft.send_durable(RequestVote(raft.term, raft.id, peer, last_index, last_term, transfer))
 
 
 def on_timeout_now(raft: Raft, message: TimeoutNow) -> None:
     """The leader hands over: stand at once, and say that others need not be loyal to it."""
-    stand(raft, transfer=True)
+    if may_stand(raft):
+        stand(raft, transfer=True)
 
 
 def on_vote_reply(raft: Raft, message: RequestVoteReply) -> None:
@@ -115,6 +128,12 @@ def on_append(raft: Raft, message: AppendEntries) -> None:
     """Somebody else won this term."""
     raft.become_follower(raft.term, message.source)
     follower.on_append(raft, message)
+
+
+def on_snapshot(raft: Raft, message: InstallSnapshot) -> None:
+    """Somebody else won this term."""
+    raft.become_follower(raft.term, message.source)
+    follower.on_snapshot(raft, message)
 
 
 def on_heartbeat(raft: Raft, message: LeaderHeartbeat) -> None:

@@ -19,6 +19,7 @@ ELECTION_TICKS = 10
 HEARTBEAT_TICKS = 1
 MAX_MESSAGE_BYTES = 65_535
 MAX_INFLIGHT = 256
+SNAPSHOT_TICKS = 60
 
 assert HEARTBEAT_TICKS < ELECTION_TICKS
 
@@ -42,6 +43,14 @@ class RaftConfig(Value, frozen=True):
     """Payload of one append; a larger entry travels alone."""
     max_inflight: int = MAX_INFLIGHT
     """Appends under way to one follower."""
+    dynamic: bool = False
+    """Membership may change: `members` are the voters before the first entry of the log, the same
+    on all members (a newcomer need not be among them), and members not known yet are heard."""
+    snapshot_ticks: int = SNAPSHOT_TICKS
+    """A snapshot that was neither acknowledged nor reported for so long is sent again."""
+    max_uncommitted_bytes: int = 0
+    """A leader takes no proposal that would make the data not applied yet larger; 0: no limit.
+    One that is larger alone is taken when there is no other."""
 
     def validate(self) -> None:
         """Check each field and the rules between them.
@@ -51,7 +60,7 @@ class RaftConfig(Value, frozen=True):
         """
         if self.id == NO_LEADER or NO_LEADER in self.members:
             raise InvalidSpec("raft: 0 is no member's id")
-        if self.id not in self.members:
+        if self.id not in self.members and not self.dynamic:
             raise InvalidSpec(f"raft: {self.id} is not in its own member list")
         if len(frozenset(self.members)) != len(self.members):
             raise InvalidSpec("raft: a member is listed twice")
@@ -59,5 +68,7 @@ class RaftConfig(Value, frozen=True):
             raise InvalidSpec("raft: heartbeat_ticks must be at least 1")
         if self.election_ticks <= self.heartbeat_ticks:
             raise InvalidSpec("raft: election_ticks must be greater than heartbeat_ticks")
+        if self.snapshot_ticks < 1 or self.max_uncommitted_bytes < 0:
+            raise InvalidSpec("raft: snapshot_ticks must be at least 1, a limit not negative")
         if self.max_message_bytes < 1 or self.max_inflight < 1:
             raise InvalidSpec("raft: max_message_bytes and max_inflight must be at least 1")

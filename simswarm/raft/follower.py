@@ -4,10 +4,12 @@ Invariants:
     I1. An acknowledgement names the last index that this very message proved, never the end of
         the own log: what lies beyond may not be the leader's.
     I2. The commit index rises at most to that index.
-    I3. One vote a term; the same candidate asking again gets the same answer.
+    I3. A snapshot replaces the log only where the two disagree; never what is committed.
+    I4. One vote a term; the same candidate asking again gets the same answer.
 
 Source: PAPER figure 2 (AppendEntries, RequestVote); etcd-io/raft raft.go (handleAppendEntries,
-handleHeartbeat, Step: MsgVote).
+handleHeartbeat, handleSnapshot, Step: MsgVote). Unlike there, a snapshot is taken whose membership
+does not have this member: what adds it follows in the log.
 Not here: the election timer (`candidate.tick`), terms (`step`).
 """
 
@@ -18,6 +20,7 @@ from simswarm.raft.messages import (
     AppendEntries,
     AppendEntriesReply,
     Index,
+    InstallSnapshot,
     LeaderHeartbeat,
     LeaderHeartbeatReply,
     RaftID,
@@ -46,6 +49,28 @@ def on_append(raft: Raft, message: AppendEntries) -> None:
     proved = previous + len(message.entries)
     log.commit_to(min(message.commit, proved))
     _acknowledge(raft, message.source, proved)
+
+
+def on_snapshot(raft: Raft, message: InstallSnapshot) -> None:
+    """The state of the group at an index, in place of entries the leader no longer has."""
+    _hear_leader(raft, message.source)
+    log, snapshot = raft.log, message.snapshot
+    if snapshot.index <= log.committed:
+        # Old: all it says is here already, and perhaps more.
+        _acknowledge(raft, message.source, log.committed)
+        return
+    if not 0 < snapshot.term <= message.term or not snapshot.membership.voters:
+        raft.ignored += 1
+        return
+    if log.term_at(snapshot.index) == snapshot.term:
+        # The log is the leader's up to there: what follows may be acknowledged, and stays.
+        log.commit_to(snapshot.index)
+    else:
+        log.restore(snapshot)
+        raft.adopt(snapshot.membership)
+        raft.snapshot = raft.pending_snapshot = snapshot
+        raft.extras_due = True
+    _acknowledge(raft, message.source, snapshot.index)
 
 
 def on_heartbeat(raft: Raft, message: LeaderHeartbeat) -> None:

@@ -14,7 +14,7 @@ Invariants:
 
 Source: PAPER figure 2 (leaders), 5.3, 5.4; THESIS 10.2.1; etcd-io/raft raft.go (stepLeader,
 maybeSendAppend, tickHeartbeat).
-Not here: linearizable reads, snapshots to followers.
+Not here: linearizable reads, what a change of membership leads to (`reconfigure`).
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from simswarm.raft.messages import (
     AppendEntries,
     AppendEntriesReply,
     Entry,
+    EntryKind,
     Index,
+    InstallSnapshot,
     LeaderHeartbeat,
     LeaderHeartbeatReply,
     RaftID,
     TimeoutNow,
 )
-from simswarm.raft.progress import PROBE, REPLICATE, Progress
+from simswarm.raft.progress import PROBE, REPLICATE, SNAPSHOT, Progress
 from simswarm.raft.raft import Raft
 
 NO_OP = b""
@@ -46,10 +48,19 @@ def take_office(raft: Raft) -> None:
     append(raft, NO_OP)
 
 
-def append(raft: Raft, data: bytes) -> Index:
+def has_room(raft: Raft, size: int) -> bool:
+    """Whether a proposal's data fits in the limit; if so it is counted."""
+    waiting = raft.unapplied_bytes
+    if waiting > 0 and waiting + size > raft.config.max_uncommitted_bytes:
+        return False
+    raft.unapplied_bytes = waiting + size
+    return True
+
+
+def append(raft: Raft, data: bytes, kind: EntryKind = EntryKind.NORMAL) -> Index:
     """Add an entry to this leader's log; it is sent with the next batch of work."""
     index = raft.log.last_index + 1
-    raft.log.append(Entry(raft.term, index, data))
+    raft.log.append(Entry(raft.term, index, data, kind))
     raft.append_due = True
     return index
 
@@ -69,6 +80,8 @@ def tick(raft: Raft) -> None:
         raft.heartbeat_elapsed = 0
         if raft.transferee and raft.ticks >= raft.transfer_ends:
             raft.transferee = NO_LEADER
+            # What had to wait for the end of it may be done now.
+            raft.extras_due = True
         _send_heartbeats(raft)
 
 
@@ -103,6 +116,8 @@ def on_append_reply(raft: Raft, message: AppendEntriesReply) -> None:
         maybe_commit(raft)
     elif not (probing and message.index == progress.match):
         return
+    if progress.state is SNAPSHOT and not _snapshot_arrived(raft, progress):
+        return
     if probing:
         progress.become_replicate()
     if raft.transferee == message.source:
@@ -115,6 +130,8 @@ def on_heartbeat_reply(raft: Raft, message: LeaderHeartbeatReply) -> None:
     """A follower is alive; if it lacks something, our appends to it may have been lost."""
     progress = raft.progress[message.source]
     progress.heard = raft.ticks
+    if progress.state is SNAPSHOT and not _snapshot_overdue(raft, progress):
+        return
     progress.paused = False
     # With a full window this sends no entries: its answer still tells whether all were lost.
     if progress.match < raft.log.last_index or progress.state is PROBE:
@@ -133,7 +150,9 @@ def on_persisted(raft: Raft) -> None:
 
 def maybe_commit(raft: Raft) -> None:
     """Raise the commit index to what a majority holds, if that is of this term."""
-    index = quorum.committed_index([held.match for held in raft.progress.values()])
+    index = quorum.committed_index([held.match for held in raft.voting])
+    if raft.voting_too:
+        index = min(index, quorum.committed_index([held.match for held in raft.voting_too]))
     if index > raft.log.committed and raft.log.term_at(index) == raft.term:
         raft.log.commit_to(index)
         raft.append_due = True
@@ -144,6 +163,21 @@ def report_unreachable(raft: Raft, peer: RaftID) -> None:
     progress = raft.progress[peer]
     if progress.state is REPLICATE:
         progress.become_probe()
+
+
+def report_snapshot(raft: Raft, peer: RaftID, arrived: bool) -> None:
+    """The owner knows how the sending of a snapshot ended.
+
+    One that arrived will be acknowledged, and if that is lost, a probe finds out.
+    """
+    progress = raft.progress[peer]
+    if progress.state is SNAPSHOT:
+        after = progress.snapshot
+        progress.become_probe()
+        if arrived:
+            progress.next = after + 1
+        # No probe before the next sign of life: the follower needs time to install it.
+        progress.paused = True
 
 
 def transfer(raft: Raft, target: RaftID) -> None:
@@ -184,12 +218,45 @@ def _send_append(raft: Raft, peer: RaftID, progress: Progress) -> bool:
         entries = log.batch(progress.next, raft.config.max_message_bytes)
     previous = progress.next - 1
     previous_term = log.term_at(previous)
-    assert previous_term is not None
+    if previous_term is None:
+        return _send_snapshot(raft, peer, progress)
     raft.send(
         AppendEntries(raft.term, raft.id, peer, previous, previous_term, log.committed, entries)
     )
     progress.on_sent(len(entries))
     progress.sent_commit = log.committed
+    return True
+
+
+def _send_snapshot(raft: Raft, peer: RaftID, progress: Progress) -> bool:
+    """What this follower needs next is compacted. One that is not heard gets no snapshot yet."""
+    snapshot = raft.snapshot
+    assert snapshot is not None, "only what a snapshot covers is compacted"
+    recently = raft.ticks - raft.config.election_ticks
+    if progress.heard < max(0, recently):
+        return False
+    progress.become_snapshot(snapshot.index, raft.ticks)
+    raft.send(InstallSnapshot(raft.term, raft.id, peer, snapshot))
+    return True
+
+
+def _snapshot_arrived(raft: Raft, progress: Progress) -> bool:
+    """Whether the acknowledged index meets our log; if it does, appends go on from there."""
+    if progress.match >= raft.log.floor:
+        progress.become_replicate()
+        return True
+    if progress.match >= progress.snapshot:
+        # Meanwhile the log was compacted beyond it: a newer one must follow.
+        progress.become_probe()
+        raft.append_due = True
+    return False
+
+
+def _snapshot_overdue(raft: Raft, progress: Progress) -> bool:
+    """Whether a snapshot must be thought lost; if so, the follower is probed again."""
+    if raft.ticks - progress.snapshot_sent < raft.config.snapshot_ticks:
+        return False
+    progress.become_probe()
     return True
 
 
@@ -207,5 +274,12 @@ def _hears_quorum(raft: Raft) -> bool:
     """Whether a majority was heard since the last look (PAPER section 6; THESIS 6.2)."""
     since = raft.quorum_checked
     raft.quorum_checked = raft.ticks
-    heard = 1 + sum(1 for peer in raft.peers if raft.progress[peer].heard >= since)
-    return heard >= quorum.majority(len(raft.config.members))
+    raft.progress[raft.id].heard = raft.ticks
+    return _heard_by_majority(raft.voting, since) and (
+        not raft.voting_too or _heard_by_majority(raft.voting_too, since)
+    )
+
+
+def _heard_by_majority(half: tuple[Progress, ...], since: int) -> bool:
+    heard = sum(1 for seen in half if seen.heard >= since)
+    return heard >= quorum.majority(len(half))

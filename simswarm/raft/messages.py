@@ -131,6 +131,39 @@ class TimeoutNow(Value, frozen=True, tag=30):
     target: RaftID
 
 
+class Membership(Value, frozen=True):
+    """Who belongs to the group. Joint while `outgoing` is not empty: both majorities decide."""
+
+    voters: tuple[RaftID, ...] = ()
+    outgoing: tuple[RaftID, ...] = ()
+    """The voters before the change under way."""
+    learners: tuple[RaftID, ...] = ()
+    """They get the log and have no vote."""
+    learners_next: tuple[RaftID, ...] = ()
+    """Voters of the old half that become learners when the joint configuration is left."""
+    auto_leave: bool = False
+    """The leader leaves the joint configuration by itself."""
+
+
+class Snapshot(Value, frozen=True, tag=31):
+    """The state after entry `index`, in place of the log up to there."""
+
+    index: Index
+    term: Term
+    membership: Membership
+    data: bytes
+    """The owner's state machine, client sessions included."""
+
+
+class InstallSnapshot(Value, frozen=True, tag=32):
+    """A leader sends what a follower lacks and the log no longer has."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    snapshot: Snapshot
+
+
 RaftMessage = (
     RequestVote
     | RequestVoteReply
@@ -141,4 +174,5 @@ RaftMessage = (
     | PreVote
     | PreVoteReply
     | TimeoutNow
+    | InstallSnapshot
 )

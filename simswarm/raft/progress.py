@@ -5,13 +5,18 @@
     one append, then wait for an    many appends under way,
     answer or a heartbeat's answer  `next` runs ahead of `match`
 
+              what it needs next is compacted      acknowledged: the logs meet
+    PROBE ────────────────────────> SNAPSHOT ─────────────────────────────> REPLICATE
+                                    nothing more until it is told that the snapshot arrived or
+                                    failed, or patience ends
+
 Invariants:
     I1. 0 <= match < next.
     I2. match never falls while the leadership lasts.
     I3. At most `window` appends are under way; each is named by its last index, in order.
+    I4. In SNAPSHOT no append is sent.
 
 Source: etcd-io/raft tracker/progress.go, tracker/inflights.go, design.md.
-Not here: the third state, a snapshot under way.
 """
 
 from __future__ import annotations
@@ -30,16 +35,29 @@ class ProgressState(IntEnum):
 
     PROBE = 0
     REPLICATE = 1
+    SNAPSHOT = 2
 
 
 PROBE, REPLICATE = ProgressState.PROBE, ProgressState.REPLICATE
+SNAPSHOT = ProgressState.SNAPSHOT
 """The same by themselves: looking a member up in its class is slow before Python 3.12."""
 
 
 class Progress:
     """What the leader believes about one member. Its own record has only `match` in use."""
 
-    __slots__ = ("heard", "inflight", "match", "next", "paused", "sent_commit", "state", "window")
+    __slots__ = (
+        "heard",
+        "inflight",
+        "match",
+        "next",
+        "paused",
+        "sent_commit",
+        "snapshot",
+        "snapshot_sent",
+        "state",
+        "window",
+    )
 
     def __init__(self, next: Index, window: int) -> None:
         self.match: Index = 0
@@ -55,6 +73,10 @@ class Progress:
         """The commit index last sent."""
         self.heard = NEVER
         """The leader's tick count when it last heard from it."""
+        self.snapshot: Index = 0
+        """SNAPSHOT: what the snapshot under way covers."""
+        self.snapshot_sent = 0
+        """SNAPSHOT: the leader's tick count when it was sent."""
 
     def become_probe(self) -> None:
         """Go back to asking where the logs agree."""
@@ -64,6 +86,13 @@ class Progress:
     def become_replicate(self) -> None:
         """The logs agree up to `match`: stream what follows."""
         self._enter(REPLICATE)
+
+    def become_snapshot(self, index: Index, ticks: int) -> None:
+        """A snapshot up to `index` is under way."""
+        self._enter(SNAPSHOT)
+        self.paused = True
+        self.snapshot = index
+        self.snapshot_sent = ticks
 
     def _enter(self, state: ProgressState) -> None:
         self.state = state
@@ -94,7 +123,7 @@ class Progress:
         self.match = index
         if self.next <= index:
             self.next = index + 1
-        self.paused = False
+        self.paused = self.state is SNAPSHOT
         inflight = self.inflight
         while inflight and inflight[0] <= index:
             inflight.popleft()
@@ -106,6 +135,8 @@ class Progress:
         Returns False for a stale rejection, which changes nothing: it is genuine only while
         replicating for an index above `match`, and while probing for the probe that is out.
         """
+        if self.state is SNAPSHOT:
+            return False
         if self.state is REPLICATE:
             if index <= self.match:
                 return False
@@ -123,7 +154,8 @@ class Progress:
         return self.sent_commit < committed and self.sent_commit < self.next - 1
 
     def check_invariants(self) -> None:
-        """I1 and I3."""
+        """I1, I3 and I4."""
+        assert self.paused or self.state is not SNAPSHOT
         assert 0 <= self.match < self.next
         assert len(self.inflight) <= self.window
         assert not self.inflight or self.match < self.inflight[0]

@@ -6,15 +6,17 @@
 Invariants:
     I1. Two majorities of the same voters share at least one voter.
 
-Source: PAPER 5.2, 5.3; THESIS 3.6. Not here: joint majorities of two configurations.
+A joint configuration decides by both of its majorities; an empty half restricts nothing.
+
+Source: PAPER 5.2, 5.3; THESIS 3.6, 4.3; etcd-io/raft quorum/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
-from simswarm.raft.messages import Index
+from simswarm.raft.messages import Index, Membership, RaftID
 
 
 class VoteResult(IntEnum):
@@ -44,3 +46,18 @@ def vote_result(granted: int, refused: int, voters: int) -> VoteResult:
     if voters - refused < needed:
         return VoteResult.LOST
     return VoteResult.PENDING
+
+
+def tally(votes: Mapping[RaftID, bool], membership: Membership) -> VoteResult:
+    """How an election stands: only voters count, and while joint both halves must agree."""
+    result = _tally(votes, membership.voters)
+    if not membership.outgoing or result is VoteResult.LOST:
+        return result
+    other = _tally(votes, membership.outgoing)
+    return result if other is VoteResult.WON else other
+
+
+def _tally(votes: Mapping[RaftID, bool], voters: tuple[RaftID, ...]) -> VoteResult:
+    answers = [votes[voter] for voter in voters if voter in votes]
+    granted = sum(answers)
+    return vote_result(granted, len(answers) - granted, len(voters))

@@ -21,10 +21,20 @@ Not here: follower, candidate and leader rules (files of these names), terms and
 from __future__ import annotations
 
 from simswarm.base.entropy import Entropy
+from simswarm.raft import membership as members
 from simswarm.raft import quorum
 from simswarm.raft.config import RaftConfig
 from simswarm.raft.log import Log
-from simswarm.raft.messages import NO_LEADER, HardState, Index, RaftID, RaftMessage, Term
+from simswarm.raft.messages import (
+    NO_LEADER,
+    HardState,
+    Index,
+    Membership,
+    RaftID,
+    RaftMessage,
+    Snapshot,
+    Term,
+)
 from simswarm.raft.progress import Progress
 from simswarm.raft.ready import Outgoing, Role
 
@@ -41,22 +51,33 @@ class Raft:
         "contradiction",
         "election_elapsed",
         "election_timeout",
+        "electors",
+        "extras_due",
         "heartbeat_elapsed",
         "id",
         "ignored",
+        "is_voter",
         "leader",
         "log",
+        "membership",
         "messages",
         "peers",
+        "pending_change",
+        "pending_snapshot",
         "progress",
         "quorum_checked",
         "role",
+        "snapshot",
         "term",
         "ticks",
         "transfer_ends",
         "transferee",
+        "unapplied_bytes",
         "vote",
         "votes",
+        "voting",
+        "voting_too",
+        "watches_entries",
     )
 
     def __init__(
@@ -64,10 +85,13 @@ class Raft:
     ) -> None:
         self.config = config
         self.id = config.id
-        self.peers: tuple[RaftID, ...] = tuple(
-            sorted(id for id in config.members if id != config.id)
-        )
+        self.membership = Membership()
+        """The configuration in force: that of the last entry handed out to be applied."""
+        self.peers: tuple[RaftID, ...] = ()
         """The other members."""
+        self.electors: tuple[RaftID, ...] = ()
+        """The other voters."""
+        self.is_voter = False
         self._entropy = entropy
         self.log = log
         self.term: Term = 0
@@ -80,6 +104,22 @@ class Raft:
         """Answers to this candidacy: one per voter."""
         self.progress: dict[RaftID, Progress] = {}
         """Every member in the leader's eyes."""
+        self.voting: tuple[Progress, ...] = ()
+        """Those of them whose majority decides."""
+        self.voting_too: tuple[Progress, ...] = ()
+        """While joint: those of the outgoing voters, whose majority decides too."""
+        self.pending_change: Index = 0
+        """No change of membership may be proposed before this index is applied."""
+        self.snapshot: Snapshot | None = None
+        """The newest one: what a follower gets that lacks entries which are compacted."""
+        self.pending_snapshot: Snapshot | None = None
+        """A leader's snapshot that the owner has not been given yet."""
+        self.watches_entries = config.dynamic or config.max_uncommitted_bytes > 0
+        """Entries that come to be applied must be looked at."""
+        self.unapplied_bytes = 0
+        """Data of proposals in this leader's log that isn't applied yet, if that is limited."""
+        self.extras_due = False
+        """There is something for the owner that is neither entries, messages nor state."""
         self.messages: list[Outgoing] = []
         self.append_due = False
         """This leader has entries or a commit index that some follower hasn't been sent."""
@@ -101,6 +141,7 @@ class Raft:
         """Why this member can't go on: what a leader said contradicts what is committed here.
         Its owner stops it. Empty while all is well."""
         self._reset(self.term)
+        self.adopt(Membership(tuple(sorted(config.members))))
 
     @property
     def commit(self) -> Index:
@@ -159,11 +200,39 @@ class Raft:
         self._reset(self.term)
         self.role = Role.LEADER
         self.leader = self.id
-        following = self.log.last_index + 1
-        window = self.config.max_inflight
-        self.progress = {id: Progress(following, window) for id in self.config.members}
+        self.follow_up()
         # What is not durable here doesn't count yet.
         self.progress[self.id].match = self.log.persisted
+        # Any entry not applied yet may be a change.
+        self.pending_change = self.log.last_index
+        if self.config.max_uncommitted_bytes:
+            waiting = self.log.entries(self.log.applied + 1)
+            self.unapplied_bytes = sum(len(entry.data) for entry in waiting)
+
+    def adopt(self, membership: Membership) -> None:
+        """A configuration comes into force."""
+        self.membership = membership
+        self.peers = tuple(id for id in members.everybody(membership) if id != self.id)
+        voters = frozenset(membership.voters + membership.outgoing)
+        self.electors = tuple(id for id in self.peers if id in voters)
+        self.is_voter = self.id in voters
+
+    def follow_up(self) -> None:
+        """Keep an eye on every member of the configuration in force, and on nobody else."""
+        following = self.log.last_index + 1
+        window = self.config.max_inflight
+        before, self.progress = self.progress, {}
+        for id in sorted((self.id, *self.peers)):
+            known = before.get(id)
+            if known is None:
+                known = Progress(following, window)
+                if before:
+                    # A newcomer gets a whole time-out before its silence counts.
+                    known.heard = self.ticks
+            self.progress[id] = known
+        halves = self.membership
+        self.voting = tuple(self.progress[id] for id in halves.voters)
+        self.voting_too = tuple(self.progress[id] for id in halves.outgoing)
 
     def _reset(self, term: Term) -> None:
         """Begin a term, or a role within it."""
@@ -181,6 +250,7 @@ class Raft:
         self.election_timeout = self._entropy.integer(ticks, 2 * ticks - 1)
         self.votes.clear()
         self.progress.clear()
+        self.voting = self.voting_too = ()
         self.append_due = False
 
     def _restore(self, hard_state: HardState | None) -> None:
@@ -204,17 +274,18 @@ class Raft:
     def record_vote(self, voter: RaftID, granted: bool) -> quorum.VoteResult:
         """Count a voter's first answer, and tell how the election stands."""
         self.votes.setdefault(voter, granted)
-        yes = sum(self.votes.values())
-        return quorum.vote_result(yes, len(self.votes) - yes, len(self.config.members))
+        return quorum.tally(self.votes, self.membership)
 
     def check_invariants(self) -> None:
         """The invariants above and those of the parts; cheap enough for every step."""
         self.log.check_invariants()
+        assert self.log.floor <= (self.snapshot.index if self.snapshot is not None else 0)
         assert self.log.last_term <= self.term
         if self.role is Role.LEADER:
             assert self.leader == self.id
             assert self.vote == self.id
             assert self.progress[self.id].match == self.log.persisted
+            assert self.is_voter
             for peer in self.peers:
                 self.progress[peer].check_invariants()
                 assert self.progress[peer].match <= self.log.last_index

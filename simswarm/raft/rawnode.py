@@ -26,10 +26,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simswarm.base.entropy import Entropy
-from simswarm.raft import candidate, leader
+from simswarm.raft import candidate, leader, reconfigure
 from simswarm.raft.config import RaftConfig
 from simswarm.raft.log import Log
-from simswarm.raft.messages import Entry, HardState, Index, RaftID, RaftMessage, Term
+from simswarm.raft.membership import ConfChange
+from simswarm.raft.messages import (
+    Entry,
+    HardState,
+    Index,
+    RaftID,
+    RaftMessage,
+    Snapshot,
+    Term,
+)
 from simswarm.raft.raft import Raft
 from simswarm.raft.ready import PeerStatus, Ready, Role, SoftState, Status
 from simswarm.raft.step import step
@@ -51,6 +60,7 @@ class RawNode:
         hard_state: HardState | None = None,
         entries: Sequence[Entry] = (),
         applied: Index = 0,
+        snapshot: Snapshot | None = None,
     ) -> None:
         """Start a member, with what its disk holds if it isn't new.
 
@@ -58,8 +68,10 @@ class RawNode:
             config: settings and members; validated here.
             entropy: where election time-outs come from.
             hard_state: the last one stored.
-            entries: all entries stored, from index 1 on.
+            entries: all entries stored, from index 1 on; with a snapshot, from anywhere up to
+                the one after it.
             applied: what the state machine holds already; it gets only later entries.
+            snapshot: the newest one stored. The state machine holds it already.
 
         Raises:
             InvalidSpec, Unsupported: the configuration can't work.
@@ -67,8 +79,14 @@ class RawNode:
         """
         config.validate()
         stored = hard_state if hard_state is not None else HardState(0, 0, 0)
-        self.raft = Raft(config, entropy, Log(entries, stored.commit, applied), hard_state)
+        log = Log(entries, stored.commit, applied, snapshot)
+        self.raft = Raft(config, entropy, log, hard_state)
         self._stored = stored
+        if snapshot is not None:
+            self.raft.snapshot = snapshot
+            self.raft.adopt(snapshot.membership)
+        if config.dynamic:
+            reconfigure.recover(self.raft)
         self._soft_role = self.raft.role
         self._soft_leader = self.raft.leader
         self._soft_term = self.raft.term
@@ -92,12 +110,52 @@ class RawNode:
     def propose(self, data: bytes) -> Index | None:
         """Append an entry if this member leads; its index, or None. It may still get lost.
 
-        A leader that is handing over takes none.
+        A leader that is handing over takes none, nor does one with too much under way.
         """
         assert data, "empty data is the no-op's"
-        if self.raft.role is not _LEADER or self.raft.transferee:
+        raft = self.raft
+        if raft.role is not _LEADER or raft.transferee:
             return None
-        return leader.append(self.raft, data)
+        if raft.config.max_uncommitted_bytes and not leader.has_room(raft, len(data)):
+            return None
+        return leader.append(raft, data)
+
+    def propose_conf_change(self, change: ConfChange) -> Index | None:
+        """Append a change of membership; its index, or None if it is refused.
+
+        It is in force once it comes out among the entries to apply.
+        """
+        return reconfigure.propose(self.raft, change)
+
+    def conf_change_refusal(self, change: ConfChange) -> str:
+        """Why `propose_conf_change` would refuse this; empty if it wouldn't."""
+        return reconfigure.refusal(self.raft, change)
+
+    def make_snapshot(self, data: bytes) -> Snapshot:
+        """The group's state after all entries handed out so far, which `data` stands for.
+
+        Followers that lack entries which are compacted are sent the newest one.
+        """
+        raft, log = self.raft, self.raft.log
+        assert log.applied > 0, "nothing was applied yet"
+        assert raft.pending_snapshot is None, "a leader's snapshot is to be loaded first"
+        term = log.term_at(log.applied)
+        assert term is not None
+        raft.snapshot = Snapshot(log.applied, term, raft.membership, data)
+        return raft.snapshot
+
+    def compact(self, index: Index) -> None:
+        """Forget the entries up to `index`, as far as the newest snapshot stands for them."""
+        raft = self.raft
+        if raft.snapshot is not None:
+            index = min(index, raft.snapshot.index)
+            if index > raft.log.floor:
+                raft.log.compact(index)
+
+    def report_snapshot(self, peer: RaftID, *, arrived: bool) -> None:
+        """A snapshot was handed over to this peer's host, or could not be."""
+        if self.raft.role is _LEADER and peer in self.raft.peers:
+            leader.report_snapshot(self.raft, peer, arrived)
 
     def transfer_leadership(self, target: RaftID) -> bool:
         """Begin to hand the office to another member; False if that is not possible.
@@ -110,7 +168,7 @@ class RawNode:
             return False
         if target == raft.id:
             return True
-        if target not in raft.peers:
+        if target not in raft.electors:
             return False
         leader.transfer(raft, target)
         return True
@@ -138,12 +196,16 @@ class RawNode:
             or raft.vote != stored.vote
             or raft.role is not self._soft_role
             or raft.leader != self._soft_leader
+            or raft.extras_due
         )
 
     def ready(self) -> Ready:
         """Take all work there is."""
         raft = self.raft
+        snapshot = self._take_extras() if raft.extras_due else None
         committed = raft.log.take_committed()
+        if committed and raft.watches_entries:
+            self._watch(committed)
         if raft.append_due:
             # What is applied now may lead to a proposal at once, and then the commit index
             # goes with it: hold it back until the batch after this one.
@@ -151,7 +213,24 @@ class RawNode:
         entries = raft.log.take_unwritten()
         messages, raft.messages = tuple(raft.messages), []
         hard_state = self._take_hard_state(entries)
-        return Ready(hard_state, entries, messages, committed, self._take_soft_state())
+        soft = self._take_soft_state()
+        return Ready(hard_state, entries, messages, committed, soft, snapshot)
+
+    def _watch(self, committed: tuple[Entry, ...]) -> None:
+        raft = self.raft
+        if raft.config.max_uncommitted_bytes:
+            raft.unapplied_bytes -= sum(len(entry.data) for entry in committed)
+        if raft.config.dynamic:
+            reconfigure.apply(raft, committed)
+
+    def _take_extras(self) -> Snapshot | None:
+        raft = self.raft
+        raft.extras_due = False
+        reconfigure.leave_joint(raft)
+        snapshot, raft.pending_snapshot = raft.pending_snapshot, None
+        if snapshot is not None:
+            raft.log.hand_snapshot(snapshot)
+        return snapshot
 
     def _take_hard_state(self, entries: tuple[Entry, ...]) -> HardState | None:
         raft, stored = self.raft, self._stored

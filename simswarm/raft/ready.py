@@ -17,7 +17,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from simswarm.base.values import Value
-from simswarm.raft.messages import Entry, HardState, Index, RaftID, RaftMessage, Term
+from simswarm.raft.messages import Entry, HardState, Index, RaftID, RaftMessage, Snapshot, Term
 from simswarm.raft.progress import ProgressState
 
 
@@ -59,6 +59,9 @@ class Ready(Value, frozen=True):
     """To apply, in order; those with empty data are no-ops."""
     soft: SoftState | None
     """Present when role, leader or term changed since the last batch."""
+    snapshot: Snapshot | None = None
+    """A leader's: to write before `entries`, in place of all that is stored; and to load into the
+    state machine, in place of all that it holds, before `committed` is applied."""
 
 
 class PeerStatus(Value, frozen=True):

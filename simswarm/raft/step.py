@@ -14,13 +14,14 @@ Source: PAPER figure 2 (rules for all servers), section 6; THESIS 9.6; etcd-io/r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from simswarm.raft import candidate, follower, leader
 from simswarm.raft.messages import (
     NO_LEADER,
     AppendEntries,
     AppendEntriesReply,
+    InstallSnapshot,
     LeaderHeartbeat,
     LeaderHeartbeatReply,
     PreVote,
@@ -36,11 +37,17 @@ from simswarm.raft.ready import Role
 TERM_LIMIT = 1 << 60
 """No election count comes near; a term beyond it is made up, and adding to it could overflow."""
 
+FROM_LEADER = AppendEntries | LeaderHeartbeat | InstallSnapshot
+"""What only the leader of a term says in it."""
+FROM_STRANGERS = (*get_args(FROM_LEADER), PreVote, RequestVote, TimeoutNow)
+"""What is heard from members that this one doesn't know yet, where membership changes."""
+
 Rule = Callable[[Raft, Any], None]
 
 RULES: Mapping[Role, Mapping[type, Rule]] = {
     Role.FOLLOWER: {
         AppendEntries: follower.on_append,
+        InstallSnapshot: follower.on_snapshot,
         LeaderHeartbeat: follower.on_heartbeat,
         PreVote: candidate.on_pre_vote,
         RequestVote: follower.on_vote_request,
@@ -48,6 +55,7 @@ RULES: Mapping[Role, Mapping[type, Rule]] = {
     },
     Role.PRECANDIDATE: {
         AppendEntries: candidate.on_append,
+        InstallSnapshot: candidate.on_snapshot,
         LeaderHeartbeat: candidate.on_heartbeat,
         PreVote: candidate.on_pre_vote,
         PreVoteReply: candidate.on_pre_vote_reply,
@@ -56,6 +64,7 @@ RULES: Mapping[Role, Mapping[type, Rule]] = {
     },
     Role.CANDIDATE: {
         AppendEntries: candidate.on_append,
+        InstallSnapshot: candidate.on_snapshot,
         LeaderHeartbeat: candidate.on_heartbeat,
         PreVote: candidate.on_pre_vote,
         RequestVote: follower.on_vote_request,
@@ -73,7 +82,9 @@ RULES: Mapping[Role, Mapping[type, Rule]] = {
 
 def step(raft: Raft, message: RaftMessage) -> None:
     """Take one message from a peer."""
-    if message.target != raft.id or message.source not in raft.peers:
+    if message.target != raft.id or (
+        message.source not in raft.peers and not _may_be_new(raft, message)
+    ):
         raft.ignored += 1
         return
     term = message.term
@@ -86,6 +97,12 @@ def step(raft: Raft, message: RaftMessage) -> None:
     rule = RULES[raft.role].get(type(message))
     if rule is not None:
         rule(raft, message)
+
+
+def _may_be_new(raft: Raft, message: RaftMessage) -> bool:
+    """Whether the sender may have been added by an entry that isn't applied here yet."""
+    stranger = message.source not in (raft.id, NO_LEADER)
+    return raft.config.dynamic and stranger and isinstance(message, FROM_STRANGERS)
 
 
 def _adopt_term(raft: Raft, message: RaftMessage) -> bool:
@@ -101,7 +118,7 @@ def _adopt_term(raft: Raft, message: RaftMessage) -> bool:
         return False
     if isinstance(message, RequestVote) and raft.in_lease and not message.transfer:
         return False
-    leads = isinstance(message, AppendEntries | LeaderHeartbeat)
+    leads = isinstance(message, FROM_LEADER)
     raft.become_follower(message.term, message.source if leads else NO_LEADER)
     return True
 
@@ -114,7 +131,7 @@ def _on_smaller_term(raft: Raft, message: RaftMessage) -> None:
         candidate.on_pre_vote(raft, message)
         return
     loyal = raft.config.check_quorum or raft.config.pre_vote
-    if loyal and isinstance(message, AppendEntries | LeaderHeartbeat):
+    if loyal and isinstance(message, FROM_LEADER):
         raft.send_durable(
             AppendEntriesReply(raft.term, raft.id, message.source, index=0, rejected=True)
         )

@@ -178,10 +178,11 @@ class Conversation:
         host = self.hosts[id]
         while host.writes:
             batch = host.writes.popleft()
-            host.image.write(batch.hard_state, batch.entries)
+            host.image.write(batch.hard_state, batch.entries, batch.snapshot)
             self.wire.extend(out.message for out in batch.messages if out.durable_first)
-            if batch.entries:
-                self.node(id).persisted(batch.entries[-1].term, batch.entries[-1].index)
+            last = batch.entries[-1] if batch.entries else batch.snapshot
+            if last is not None:
+                self.node(id).persisted(last.term, last.index)
 
 
 def texts(entries: tuple[Entry, ...]) -> str:

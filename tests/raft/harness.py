@@ -61,8 +61,9 @@ def settle(node: RawNode) -> list[Ready]:
     while node.has_ready():
         batch = node.ready()
         batches.append(batch)
-        if batch.entries:
-            node.persisted(batch.entries[-1].term, batch.entries[-1].index)
+        last = batch.entries[-1] if batch.entries else batch.snapshot
+        if last is not None:
+            node.persisted(last.term, last.index)
         node.check_invariants()
     return batches
 

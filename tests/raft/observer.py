@@ -1,17 +1,19 @@
 """A global observer of a Raft group: sees every member and disk, judges after every event.
 
-The names I1 … I10 are those of the usual list of consensus invariants. Its memory outlives
+The names I1 … I18 are those of the usual list of consensus invariants. Its memory outlives
 crashes: what was once committed, voted or acknowledged stays so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from simswarm.raft import (
     AppendEntriesReply,
     Entry,
+    EntryKind,
     HardState,
     RaftMessage,
     RawNode,
@@ -19,7 +21,11 @@ from simswarm.raft import (
     RequestVoteReply,
     Role,
 )
+from simswarm.raft import membership as members
+from simswarm.raft.log import after_snapshot
+from simswarm.raft.messages import Membership, Snapshot
 from simswarm.raft.quorum import majority
+from simswarm.raft.raft import Raft
 
 
 class Violated(AssertionError):
@@ -37,15 +43,41 @@ class Image:
 
     hard_state: HardState | None = None
     entries: list[Entry] = field(default_factory=list)
+    snapshot: Snapshot | None = None
+
+    @property
+    def covered(self) -> int:
+        return self.snapshot.index if self.snapshot else 0
 
     def holds(self, index: int, term: int) -> bool:
-        return 0 < index <= len(self.entries) and self.entries[index - 1].term == term
+        if index <= self.covered:
+            return True
+        at = index - self.entries[0].index if self.entries else -1
+        return 0 <= at < len(self.entries) and self.entries[at].term == term
 
-    def write(self, hard_state: HardState | None, entries: tuple[Entry, ...]) -> None:
+    def beyond(self, index: int) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.index > index)
+
+    def write(
+        self,
+        hard_state: HardState | None,
+        entries: tuple[Entry, ...],
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        if snapshot is not None:
+            self.entries = list(after_snapshot(self.entries, snapshot))
+            self.snapshot = snapshot
         if hard_state is not None:
             self.hard_state = hard_state
         if entries:
-            self.entries[entries[0].index - 1 :] = entries
+            first = self.entries[0].index if self.entries else entries[0].index
+            self.entries[entries[0].index - first :] = entries
+
+    def compact(self, snapshot: Snapshot, keep: int) -> None:
+        """The owner's own snapshot: older entries are dropped, but for the last few."""
+        if snapshot.index > self.covered:
+            self.snapshot = snapshot
+            self.entries = [e for e in self.entries if e.index > snapshot.index - keep]
 
 
 @dataclass
@@ -62,8 +94,12 @@ class _Last:
 class Observer:
     """Collects facts and compares each new one with all others."""
 
-    def __init__(self, images: Mapping[int, Image]) -> None:
+    def __init__(self, images: Mapping[int, Image], founders: Iterable[int]) -> None:
         self.images = images
+        self.configs = [(0, Membership(tuple(sorted(founders))))]
+        """The configuration after each committed change, and the change's index."""
+        self.states = [b""]
+        """What the state machine is after each entry."""
         self.leaders: dict[int, int] = {}
         self.logs_at_win: dict[int, tuple[Entry, ...]] = {}
         self.entries: dict[tuple[int, int], tuple[bytes, int]] = {}
@@ -81,16 +117,18 @@ class Observer:
 
     def on_boot(self, id: int, node: RawNode) -> None:
         raft = node.raft
+        covered = self.images[id].covered
         must(raft.term >= self.said.get(id, 0), f"I7 member {id} forgot its term")
         vote = self.votes.get((raft.term, id))
         must(vote in (None, raft.vote), f"I7 member {id} forgot its vote")
         self._last[id] = _Last(raft.commit, raft.applied, raft.role, raft.term)
-        self._next[id] = 1
+        self._next[id] = covered + 1
 
     def on_event(self, id: int, node: RawNode) -> None:
         """Something happened at this member."""
         raft, last = node.raft, self._last[id]
-        log = raft.log.entries()
+        log = self.history(raft)
+        self._check_membership(id, raft, log)
         self._check_leadership(id, node, log, last)
         if log != last.log:
             self._check_matching(log)
@@ -109,6 +147,39 @@ class Observer:
             must(self.applied[entry.index - 1] == entry, f"I5 {id} applied another {entry.index}")
         else:
             self.applied.append(entry)
+            digest = hashlib.sha256(self.states[-1] + repr(entry).encode()).digest()
+            self.states.append(digest)
+
+    def on_snapshot(self, id: int, snapshot: Snapshot) -> None:
+        """A member made one, or is about to load one."""
+        index = snapshot.index
+        must(index < len(self.states), f"I16 snapshot of {id} is ahead of everybody")
+        must(self.states[index] == snapshot.data, f"I16 snapshot of {id} at {index} is no replay")
+        must(self.config_at(index) == snapshot.membership, f"I16 membership of {id} at {index}")
+        entry, _ = self.committed[index - 1]
+        must(entry.term == snapshot.term, f"I16 term of the snapshot of {id} at {index}")
+
+    def on_load(self, id: int, snapshot: Snapshot) -> None:
+        """A member replaces its tables by a snapshot."""
+        self.on_snapshot(id, snapshot)
+        must(snapshot.index >= self._next[id], f"I6 {id} goes back to {snapshot.index}")
+        self._next[id] = snapshot.index + 1
+
+    def state_at(self, index: int) -> bytes:
+        return self.states[index]
+
+    def config_at(self, index: int) -> Membership:
+        return [config for at, config in self.configs if at <= index][-1]
+
+    def history(self, raft: Raft) -> tuple[Entry, ...]:
+        """A member's log as if nothing had been compacted."""
+        floor = raft.log.floor
+        if not floor:
+            return raft.log.entries()
+        must(floor <= len(self.committed), f"I6 {raft.id} compacted what is not committed")
+        before = tuple(entry for entry, _ in self.committed[:floor])
+        must(before[-1].term == raft.log.floor_term, f"I3 {raft.id} forgot a term")
+        return before + raft.log.entries()
 
     def on_leave(self, message: RaftMessage, log: tuple[Entry, ...]) -> None:
         """A message leaves its sender; `log` is the sender's as it was when it said this."""
@@ -121,13 +192,21 @@ class Observer:
         elif isinstance(message, AppendEntriesReply) and not message.rejected:
             must(stored.term >= message.term, f"I8 {message.source} acknowledged before its term")
             proved = log[: message.index]
+            stored = image.beyond(image.covered)[: max(0, message.index - image.covered)]
             must(
-                tuple(image.entries[: message.index]) == proved,
+                stored == proved[image.covered :],
                 f"I8 {message.source} acknowledged {message.index} before it was durable",
             )
             self._remember_term(message.source, message.term)
 
     # ── judgements ───────────────────────────────────────────────────────────────────────────
+
+    def _check_membership(self, id: int, raft: Raft, log: tuple[Entry, ...]) -> None:
+        if raft.commit <= len(self.committed):
+            config = self.config_at(raft.applied)
+            must(raft.membership == config, f"I16 {id} has another membership at {raft.applied}")
+        open = [e.index for e in log[raft.commit :] if e.kind is EntryKind.CONFIG]
+        must(len(open) <= 1, f"I11 two changes are under way at {id}: {open}")
 
     def _promise_vote(self, stored: HardState, term: int, voter: int, candidate: int) -> None:
         durable = stored.term > term or (stored.term == term and stored.vote == candidate)
@@ -151,6 +230,8 @@ class Observer:
             must(log[: len(last.log)] == last.log, f"I2 leader {id} changed its log")
             return
         self.logs_at_win[raft.term] = log
+        newer = [index for index, _ in self.configs if index > raft.applied]
+        must(len(newer) <= 1, f"I11 {id} won in a membership {len(newer)} changes old")
         for entry, term in self.committed:
             if term < raft.term:
                 must(_has(log, entry), f"I4 leader {id} of {raft.term} lacks {entry.index}")
@@ -173,16 +254,20 @@ class Observer:
                 continue
             must(raft.role is Role.LEADER, f"I6 {id} committed {index} before any leader")
             self.committed.append((entry, raft.term))
+            if entry.kind is EntryKind.CONFIG:
+                change = members.decode_change(entry.data)
+                self.configs.append((index, members.change(self.configs[-1][1], change)))
             for term, log_at_win in self.logs_at_win.items():
                 if term > raft.term:
                     must(_has(log_at_win, entry), f"I4 leader of {term} lacks {index}")
         if raft.role is Role.LEADER and last.role is Role.LEADER:
             newest = log[raft.commit - 1]
             must(newest.term == raft.term, f"I10 leader {id} counted an entry of {newest.term}")
-            durable = [
-                image.holds(newest.index, newest.term) for image in self.images.values()
-            ].count(True)
-            must(durable >= majority(len(self.images)), f"I9 {newest.index} is on {durable} disks")
+            for half in (raft.membership.voters, raft.membership.outgoing):
+                holding = [self.images[m].holds(newest.index, newest.term) for m in half]
+                durable = holding.count(True)
+                enough = not half or durable >= majority(len(half))
+                must(enough, f"I9 {newest.index} is on {durable} of {len(half)} disks")
 
 
 def _has(log: tuple[Entry, ...], entry: Entry) -> bool:

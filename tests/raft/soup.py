@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from simswarm.base.entropy import SeededEntropy
 from simswarm.raft import Entry, HardState, RaftConfig, RaftMessage, RawNode, Role
+from simswarm.raft.messages import Snapshot
 from tests.raft.observer import Image, Observer, must
 
 CROWD = 60
@@ -25,6 +26,7 @@ class Write:
 
     hard_state: HardState | None
     entries: tuple[Entry, ...]
+    snapshot: Snapshot | None = None
 
 
 @dataclass
@@ -51,7 +53,8 @@ class Soup:
         self.entropy = SeededEntropy(seed)
         self.settings = settings
         self.hosts = [Host(id, Image()) for id in self.members]
-        self.observer = Observer({host.id: host.image for host in self.hosts})
+        self.images = {host.id: host.image for host in self.hosts}
+        self.observer = Observer(self.images, self.members)
         self.wire: list[RaftMessage] = []
         self.proposals = 0
         for host in self.hosts:
@@ -113,10 +116,12 @@ class Soup:
         rest = number // len(self.hosts)
         for _ in range(rest % (len(host.writes) + 1)):
             write = host.writes.popleft()
-            host.image.write(write.hard_state, write.entries)
+            host.image.write(write.hard_state, write.entries, write.snapshot)
         if host.writes:
             torn = host.writes[0]
-            host.image.write(None, torn.entries[: rest % (len(torn.entries) + 1)])
+            kept = rest % (len(torn.entries) + 1)
+            if kept:
+                host.image.write(None, torn.entries[:kept], torn.snapshot)
         host.node = None
         host.writes.clear()
         host.held.clear()
@@ -136,6 +141,7 @@ class Soup:
             self.entropy.fork(f"{host.id}/{host.boots}"),
             hard_state=host.image.hard_state,
             entries=tuple(host.image.entries),
+            snapshot=host.image.snapshot,
         )
         self.observer.on_boot(host.id, host.node)
         self.after(host)
@@ -153,10 +159,12 @@ class Soup:
         self.look(host, node)
         while node.has_ready():
             batch = node.ready()
-            if batch.hard_state is not None or batch.entries:
-                host.writes.append(Write(batch.hard_state, batch.entries))
+            if batch.hard_state is not None or batch.entries or batch.snapshot is not None:
+                host.writes.append(Write(batch.hard_state, batch.entries, batch.snapshot))
                 host.given += 1
-            log = node.raft.log.entries()
+            if batch.snapshot is not None:
+                self.observer.on_load(host.id, batch.snapshot)
+            log = self.observer.history(node.raft)
             for out in batch.messages:
                 if out.durable_first and host.given > host.done:
                     host.held.append((host.given, out.message, log))
@@ -173,13 +181,14 @@ class Soup:
 
     def finish_write(self, host: Host) -> None:
         write = host.writes.popleft()
-        host.image.write(write.hard_state, write.entries)
+        host.image.write(write.hard_state, write.entries, write.snapshot)
         host.done += 1
         while host.held and host.held[0][0] <= host.done:
             _, message, log = host.held.popleft()
             self.leave(message, log)
-        if host.node is not None and write.entries:
-            host.node.persisted(write.entries[-1].term, write.entries[-1].index)
+        last = write.entries[-1] if write.entries else write.snapshot
+        if host.node is not None and last is not None:
+            host.node.persisted(last.term, last.index)
 
     def leave(self, message: RaftMessage, log: tuple[Entry, ...]) -> None:
         self.observer.on_leave(message, log)

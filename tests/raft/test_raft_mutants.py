@@ -113,10 +113,10 @@ def conflicting_entry_stays(patch):
 
 
 def replies_are_counted_not_voters(patch):
-    record = Raft.record_vote
-
     def mutant(raft, voter, granted):
-        return record(raft, voter + 1000 * len(raft.votes), granted)
+        raft.votes[1000 + len(raft.votes)] = granted
+        yes = sum(raft.votes.values())
+        return quorum.vote_result(yes, len(raft.votes) - yes, len(raft.membership.voters))
 
     patch.setattr(Raft, "record_vote", mutant)
 
@@ -164,8 +164,8 @@ def replaced_entries_are_not_written_again(patch):
 def restart_skips_what_is_committed(patch):
     start = Log.__init__
 
-    def mutant(log, entries=(), committed=0, applied=0):
-        start(log, entries, committed, min(committed, len(entries)))
+    def mutant(log, entries, committed, applied, snapshot):
+        start(log, entries, committed, min(committed, len(entries)), snapshot)
 
     patch.setattr(Log, "__init__", mutant)
 
