@@ -1,0 +1,120 @@
+"""The window that is shown fails by itself, and none is shorter."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+
+from simswarm.check.history import check
+from tests.history.bruteforce import inside_of, shortest_window, window_fails
+from tests.history.drawn import good_histories, random_histories
+from tests.history.test_linearizability import append, cas, read, write
+
+MANY = settings(max_examples=max(400, settings().max_examples))
+
+
+@MANY
+@given(random_histories(ties=False))
+def test_no_failing_window_is_shorter_than_the_one_shown(history):
+    window = check(history).window
+    assert (window and len(window.operations)) == shortest_window(history)
+
+
+@MANY
+@given(random_histories(ties=False))
+def test_the_window_shown_fails_by_definition_and_is_contiguous(history):
+    window = check(history).window
+    if window is None:
+        return
+    begin = float("-inf") if window.from_beginning else window.operations[0].start
+    end = max(one.end for one in window.operations if one.end is not None)
+    assert window_fails(history, begin, end, None)
+    inside = sorted(inside_of(history, begin, end), key=lambda one: one.start)
+    assert tuple(inside) == window.operations
+    assert tuple(history[number] for number in window.numbers) == window.operations
+    assert tuple(history[number] for number in window.around_numbers) == window.around
+
+
+@given(random_histories(texts=True, size=8))
+def test_a_history_of_texts_that_fails_has_a_window(history):
+    verdict = check(history)
+    assert (verdict.window is None) == bool(verdict)
+
+
+@given(good_histories(size=60))
+def test_a_fault_between_good_times_is_cut_out(history):
+    last = max(one.end or one.start for one in history) + 1
+    fault = [write(8, last, last + 1), write(9, last + 2, last + 3), read(8, last + 4, last + 5)]
+    again = [write(n, last + 10 * n, last + 10 * n + 5) for n in range(1, 30)]
+    window = check([*history, *fault, *again]).window
+    assert window is not None
+    assert window.operations == tuple(fault[1:])
+    assert window.shortest
+
+
+def test_a_value_that_nobody_wrote_is_a_window_of_one():
+    good = [
+        one
+        for n in range(20)
+        for one in (write(n, 4 * n, 4 * n + 1), read(n, 4 * n + 2, 4 * n + 3))
+    ]
+    window = check([*good, read(99, 30, 31)]).window
+    assert window is not None
+    assert window.numbers == (40,)
+    assert not window.from_beginning
+
+
+def test_of_two_keys_that_fail_the_shorter_window_is_shown():
+    long = [write(1, 0, 1), write(2, 2, 3), read(1, 4, 5)]
+    short = [read(5, 0, 1, key="y")]
+    window = check([*long, *short]).window
+    assert window is not None
+    assert window.key == "y"
+
+
+def test_a_text_that_shrinks_is_a_window_of_two_reads():
+    history = [append(letter, 10 * n, 10 * n + 1) for n, letter in enumerate("abcdefgh")]
+    history += [read("abc"[: n + 1], 10 * n + 2, 10 * n + 3) for n in range(3)]
+    history += [read("abcdefgh", 80, 81), read("abcdefg", 82, 83)]
+    window = check(history).window
+    assert window is not None
+    assert [one.output for one in window.operations] == ["abcdefgh", "abcdefg"]
+
+
+def test_operations_that_cannot_change_anything_are_not_shown_around():
+    history = [
+        write(1, 0, 1),
+        write(2, 2, 3),
+        read(2, 2, 9),
+        cas(7, 8, False, 2, 9),
+        write(4, 4, None),
+        read(1, 5, 6),
+    ]
+    window = check(history).window
+    assert window is not None
+    assert window.around_numbers == (4,)
+
+
+def test_a_box_that_is_reached_shows_a_longer_window_and_says_so():
+    writes = [write(n, 4 * n, 4 * n + 1) for n in range(30)]
+    history = [*writes, write(5, 150, None), read(5, 200, 201), read(6, 202, 203)]
+    window = check(history).window
+    assert window is not None
+    assert window.shortest
+    assert window.numbers == (31, 32)
+    boxed = check(history, steps=check(history).steps + 1).window
+    assert boxed is not None
+    assert not boxed.shortest
+    assert len(boxed.operations) > 2
+
+
+def test_a_later_window_is_shown_if_it_is_shorter():
+    long = [write(1, 10, 11), write(2, 12, 13), cas(2, 3, True, 14, 15), cas(2, 4, True, 16, 17)]
+    long.append(write(2, 0, None))
+    again = [cas(2, 5, True, 18, 19)]
+    short = [write(1, 30, 31), read(7, 32, 33)]
+    window = check([*long, *again, *short]).window
+    assert window is not None
+    assert window.numbers == (7,)
+    window = check([*long, *again]).window
+    assert window is not None
+    assert window.numbers == (2, 3, 5)
