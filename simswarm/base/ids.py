@@ -10,6 +10,8 @@ from simswarm.base.entropy import Entropy
 
 ID_LENGTH = 25
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS = [high + low for high in _DIGITS for low in _DIGITS]
+"""All two-digit numbers: an id has 27 digits, and tasks come by the thousand."""
 
 
 def new_id(entropy: Entropy) -> str:
@@ -17,8 +19,10 @@ def new_id(entropy: Entropy) -> str:
     drawn = bytearray(entropy.bytes(17))
     drawn[0] |= 0x80
     number = int.from_bytes(drawn, "big")
-    digits: list[str] = []
+    pairs: list[str] = []
     while number:
-        number, digit = divmod(number, 36)
-        digits.append(_DIGITS[digit])
-    return "".join(reversed(digits))[1 : ID_LENGTH + 1]
+        number, pair = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[pair])
+    pairs.reverse()
+    # 27 digits because of the top bit, so the first pair begins with a 0
+    return "".join(pairs)[2 : ID_LENGTH + 2]
