@@ -213,13 +213,13 @@ def _send_append(raft: Raft, peer: RaftID, progress: Progress) -> bool:
     if progress.paused:
         return False
     log = raft.log
-    entries: tuple[Entry, ...] = ()
-    if progress.state is PROBE or not progress.is_full():
-        entries = log.batch(progress.next, raft.config.max_message_bytes)
     previous = progress.next - 1
     previous_term = log.term_at(previous)
     if previous_term is None:
         return _send_snapshot(raft, peer, progress)
+    entries: tuple[Entry, ...] = ()
+    if progress.state is PROBE or not progress.is_full():
+        entries = log.batch(progress.next, raft.config.max_message_bytes)
     raft.send(
         AppendEntries(raft.term, raft.id, peer, previous, previous_term, log.committed, entries)
     )

@@ -58,6 +58,7 @@ class Raft:
         "ignored",
         "is_voter",
         "leader",
+        "leaves_at",
         "log",
         "membership",
         "messages",
@@ -110,6 +111,8 @@ class Raft:
         """While joint: those of the outgoing voters, whose majority decides too."""
         self.pending_change: Index = 0
         """No change of membership may be proposed before this index is applied."""
+        self.leaves_at: Index = 0
+        """This leader has no vote any more, and steps down once this index is applied."""
         self.snapshot: Snapshot | None = None
         """The newest one: what a follower gets that lacks entries which are compacted."""
         self.pending_snapshot: Snapshot | None = None
@@ -243,6 +246,7 @@ class Raft:
         self.ticks = 0
         self.quorum_checked = 0
         self.transferee = NO_LEADER
+        self.leaves_at = 0
         self.election_elapsed = 0
         self.heartbeat_elapsed = 0
         # Drawn afresh each time, so that split votes don't repeat (PAPER 5.2).
@@ -285,7 +289,7 @@ class Raft:
             assert self.leader == self.id
             assert self.vote == self.id
             assert self.progress[self.id].match == self.log.persisted
-            assert self.is_voter
+            assert self.is_voter or self.leaves_at > 0
             for peer in self.peers:
                 self.progress[peer].check_invariants()
                 assert self.progress[peer].match <= self.log.last_index

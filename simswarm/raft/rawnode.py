@@ -110,11 +110,11 @@ class RawNode:
     def propose(self, data: bytes) -> Index | None:
         """Append an entry if this member leads; its index, or None. It may still get lost.
 
-        A leader that is handing over takes none, nor does one with too much under way.
+        A leader that is handing over or leaving takes none, nor does one with too much under way.
         """
         assert data, "empty data is the no-op's"
         raft = self.raft
-        if raft.role is not _LEADER or raft.transferee:
+        if raft.role is not _LEADER or raft.transferee or raft.leaves_at:
             return None
         if raft.config.max_uncommitted_bytes and not leader.has_room(raft, len(data)):
             return None

@@ -2,7 +2,12 @@
 
     propose ──> entry ──> committed ──> applied: in force ──┬─> joint: the leader proposes to leave
                                                             ├─> newcomers are probed
-                                                            └─> a leader without a vote steps down
+                                                            └─> a leader without a vote leaves
+
+A leader that has applied its own removal (or demotion) stays until one more entry, an empty one,
+is committed by those who remain: they have then heard that the change is committed, and need
+neither its vote nor its log to elect the next one. Should it crash before that and the old
+configuration have been of two, the other one can't go on alone: hand over before removing a leader.
 
 Invariants:
     I1. A leader proposes a change only after committing an entry of its own term, and only when
@@ -38,6 +43,8 @@ def refusal(raft: Raft, wanted: ConfChange) -> str:
         return "raft: only the leader changes the membership"
     if raft.transferee:
         return "raft: the leader is handing over"
+    if not raft.is_voter:
+        return "raft: the leader is leaving"
     if raft.log.term_at(raft.log.committed) != raft.term:
         return "raft: this leader has not committed an entry of its own term yet"
     if raft.pending_change > raft.log.applied:
@@ -68,6 +75,9 @@ def apply(raft: Raft, committed: Sequence[Entry]) -> None:
             if after is not None:
                 _put_in_force(raft, after)
     leave_joint(raft)
+    if raft.role is Role.LEADER and not raft.is_voter and raft.log.applied >= raft.leaves_at:
+        leader.replicate(raft, tell_commit=True)
+        raft.become_follower(raft.term, NO_LEADER)
 
 
 def recover(raft: Raft) -> None:
@@ -110,9 +120,7 @@ def _put_in_force(raft: Raft, after: Membership) -> None:
         return
     raft.follow_up()
     if not raft.is_voter:
-        leader.replicate(raft, tell_commit=True)
-        raft.become_follower(raft.term, NO_LEADER)
-        return
+        raft.leaves_at = leader.append(raft, leader.NO_OP)
     if raft.transferee not in raft.electors:
         raft.transferee = NO_LEADER
     raft.append_due = True

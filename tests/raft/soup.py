@@ -57,6 +57,7 @@ class Soup:
         self.observer = Observer(self.images, self.members)
         self.wire: list[RaftMessage] = []
         self.proposals = 0
+        self.installed = 0
         for host in self.hosts:
             self.boot(host)
 
@@ -82,7 +83,9 @@ class Soup:
         if leaders:
             host = leaders[number % len(leaders)]
             self.proposals += 1
-            must(host.node.propose(b"p%d" % self.proposals) is not None, "a leader proposes")
+            busy = host.node.raft.transferee or host.node.raft.leaves_at
+            index = host.node.propose(b"p%d" % self.proposals)
+            must((index is None) == bool(busy), "a leader proposes unless it hands over or leaves")
             self.after(host)
 
     def deliver(self, number: int) -> None:
@@ -164,6 +167,7 @@ class Soup:
                 host.given += 1
             if batch.snapshot is not None:
                 self.observer.on_load(host.id, batch.snapshot)
+                self.installed += 1
             log = self.observer.history(node.raft)
             for out in batch.messages:
                 if out.durable_first and host.given > host.done:
