@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from simswarm.cli import about, check, demo, diff, exits, live, plot, replay, sweep, trace
+from simswarm.cli import about, check, demo, diff, exits, hunt, live, plot, replay, sweep, trace
 from simswarm.cli import run as run_command
 from simswarm.cli.state import Format, state
 
@@ -30,6 +30,7 @@ app.command("replay")(replay.replay)
 app.command("trace")(trace.trace)
 app.command("sweep")(sweep.sweep)
 app.command("plot")(plot.plot)
+app.command("hunt")(hunt.hunt)
 app.command("diff")(diff.diff)
 app.command("demo")(demo.demo)
 app.command("schema")(about.schema)
