@@ -21,9 +21,10 @@ from simswarm.check.committed import CommittedListener, CommittedStream
 from simswarm.check.durability import PROMISES, TAG_AT, DurableBeforeAcknowledged
 from simswarm.check.invariant import Announce, Invariant
 from simswarm.check.placement import ConstraintsHold, NodeResources
-from simswarm.check.raft_safety import WAL, RaftSafety
+from simswarm.check.raft_safety import RaftSafety
 from simswarm.check.tasks import LiveTasksPerSlot, StatesOnlyRise
 from simswarm.manager.manager import Manager
+from simswarm.manager.wal import WriteAheadLog
 from simswarm.raft.raft import Raft
 from simswarm.sim.driver import Host
 from simswarm.store import Change
@@ -57,7 +58,7 @@ def stop(invariants: Sequence[Invariant], error: Exception) -> None:
 class Monitor:
     """Observes a world for all invariants."""
 
-    __slots__ = ("_rafts", "durability", "raft", "stream", "tasks")
+    __slots__ = ("_logs", "_rafts", "durability", "raft", "stream", "tasks")
 
     def __init__(self, clock: Callable[[], Instant], announce: Announce) -> None:
         """`clock` gives nanoseconds since the swarm was up; `announce` hears of violations."""
@@ -66,6 +67,8 @@ class Monitor:
         self.durability = DurableBeforeAcknowledged(clock)
         self._rafts: dict[str, Raft] = {}
         """The Raft member of every manager that is up."""
+        self._logs: dict[str, WriteAheadLog] = {}
+        """Its log, which knows in clear what it seals."""
         watchers = (
             StatesOnlyRise(clock),
             LiveTasksPerSlot(clock, self.raft.elections),
@@ -99,7 +102,8 @@ class Monitor:
         self.stream.attach(host.name, manager.store)
         raft = self._rafts[host.name] = manager.replica.raw.raft
         try:
-            records = host.disk.records(WAL)
+            records = manager.replica.recovered
+            self._logs[host.name] = manager.replica.wal
             self.raft.booted(host.name, records)
             self.durability.booted(host.name, records)
             self._performed(host.name, effects)
@@ -143,5 +147,7 @@ class Monitor:
                 if effect.frame[TAG_AT] in PROMISES:
                     self.durability.sent(name, effect)
             elif type(effect) is Write:
-                self.raft.wrote(name, effect)
-                self.durability.wrote(name, effect)
+                write = self._logs[name].in_clear(effect)
+                if write is not None:
+                    self.raft.wrote(name, write)
+                    self.durability.wrote(name, write)

@@ -18,12 +18,9 @@ import msgspec
 
 from simswarm.base.effects import Effect, Input, Write, WriteMode
 from simswarm.base.entropy import Entropy
-from simswarm.base.errors import StorageCorrupt
-from simswarm.base.records import recover
 from simswarm.base.time import Now
 from simswarm.base.values import Value
 from simswarm.manager.manager import Manager
-from simswarm.manager.wal import WAL_FILE
 from simswarm.model.config import NodeConfig
 from simswarm.node import Node
 from simswarm.raft import Index, Role, Term
@@ -84,8 +81,10 @@ class WatchedNode:
     def look(self, manager: Manager, effects: list[Effect]) -> None:
         """Tell what a step did."""
         for effect in effects:
-            if isinstance(effect, Write) and effect.file == WAL_FILE:
-                self._sink(RaftWrote(effect.mode, effect.records))
+            if isinstance(effect, Write):
+                write = manager.replica.wal.in_clear(effect)
+                if write is not None:
+                    self._sink(RaftWrote(write.mode, write.records))
         raft = manager.replica.raw.raft
         stepped = RaftStepped(raft.log.committed, raft.role, raft.term)
         if stepped != self._last:
@@ -100,9 +99,6 @@ def boot_watched(
     node, effects = Node.boot(config, disk, entropy, now)
     watched = WatchedNode(node, sink)
     if node.manager is not None:
-        try:
-            sink(RaftBooted(recover(disk.get(WAL_FILE, b""), WAL_FILE).records))
-        except StorageCorrupt:
-            return watched, effects  # the node halts on it
+        sink(RaftBooted(node.manager.replica.recovered))
         watched.look(node.manager, effects)
     return watched, effects

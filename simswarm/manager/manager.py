@@ -49,7 +49,6 @@ from simswarm.manager.loop import ControlLoop
 from simswarm.manager.observe import Observer
 from simswarm.manager.replica import RAFT_TIMER, Replica
 from simswarm.manager.route import Courier, Route
-from simswarm.manager.wal import WAL_FILE
 from simswarm.model.config import NodeConfig
 from simswarm.raft import RaftMessage
 from simswarm.store import Outcome, Store, Write
@@ -111,7 +110,7 @@ class Manager:
         self._out = out
         self._entropy = entropy
         self._factory = loops
-        self.replica = Replica(config, disk.get(WAL_FILE, b""), out, entropy.fork("raft"), self)
+        self.replica = Replica(config, disk, out, entropy.fork("raft"), self)
         self.store: Store = self.replica.store
         self._courier = Courier(out)
         self._calls = Calls(out, self.replica)

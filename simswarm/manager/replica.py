@@ -20,9 +20,11 @@ Invariants:
         the entry may still commit, and is then applied like any other.
     I4. Taking Raft's work is never re-entered: proposals made while entries are applied wait in
         Raft for the next round of the same `settle`.
+    I5. Nothing is written, and so nothing sent, before the keys of a new disk are durable.
 
 Source: swarmkit manager/state/raft/raft.go (Run, processInternalRaftRequest, caughtUp).
-Not here: Raft itself (`raft/`), the log's bytes (`wal.py`), what leading means (`manager.py`).
+Not here: Raft itself (`raft/`), the log's files (`wal.py`, `segments.py`, `keykeeper.py`), what
+leading means (`manager.py`).
 Not built yet: compaction and snapshots (the log is kept whole, in memory and on disk), and
 membership changes.
 """
@@ -37,9 +39,12 @@ from simswarm.base.entropy import Entropy
 from simswarm.base.errors import InvalidSpec, NotLeader, ProposalTooLarge, StorageCorrupt
 from simswarm.base.time import Instant, Now
 from simswarm.base.values import Value
-from simswarm.manager.wal import WriteAheadLog, read
+from simswarm.manager.keykeeper import KeyKeeper
+from simswarm.manager.segments import read
+from simswarm.manager.wal import WriteAheadLog
 from simswarm.model.config import Member, NodeConfig
 from simswarm.model.defaults import MAX_PROPOSAL_BYTES
+from simswarm.pki import parse_key
 from simswarm.raft import (
     AppendEntries,
     AppendEntriesReply,
@@ -126,6 +131,7 @@ class Replica:
         "_by_address",
         "_catch_up",
         "_halted",
+        "_keys",
         "_members",
         "_next_tick",
         "_out",
@@ -136,34 +142,40 @@ class Replica:
         "_tick",
         "_under_way",
         "_unreachable",
-        "_wal",
         "is_leading",
         "raw",
+        "recovered",
         "store",
         "ticks_without_leader",
+        "wal",
     )
 
     def __init__(
         self,
         config: NodeConfig,
-        image: bytes,
+        disk: Mapping[str, bytes],
         out: Outbox,
         entropy: Entropy,
         owner: LeadershipOwner,
     ) -> None:
-        """Recover from the bytes of the log file.
+        """Recover from the node's files.
 
         Raises:
-            StorageCorrupt: the log is damaged in a way that no crash explains.
+            StorageCorrupt: log or keys are damaged in a way that no crash explains.
+            WrongKey: the keys are locked, and the unlock key is missing or another one.
             InvalidSpec, Unsupported: the configuration can't work.
         """
         self._out = out
         self._owner = owner
         self._members: dict[RaftID, Member] = {m.raft_id: m for m in config.members}
         self._by_address: dict[Address, RaftID] = {m.address: m.raft_id for m in config.members}
-        on_disk = read(image)
-        self._wal = WriteAheadLog(out)
-        self._wal.repair(on_disk)
+        unlock = parse_key(config.unlock_key) if config.unlock_key else b""
+        self._keys = KeyKeeper(disk, unlock, out, entropy.fork("keys"))
+        on_disk = read(disk, self._keys.sealer)
+        self.wal = WriteAheadLog(out, self._keys.sealer, config.raft.segment_bytes)
+        self.wal.repair(on_disk)
+        self.recovered = on_disk.payloads
+        """The records that the log held at boot, for those who watch; until the first tick."""
         self.raw = RawNode(
             _raft_config(config),
             entropy.fork("election"),
@@ -208,6 +220,7 @@ class Replica:
         if self._next_tick <= now:
             self._next_tick += (now - self._next_tick) // self._tick * self._tick + self._tick
         self._out.set_timer(_TICK, self._next_tick - now)
+        self.recovered = ()
         self.raw.tick()
         self.ticks_without_leader = 0 if self.raw.raft.leader else self.ticks_without_leader + 1
 
@@ -226,14 +239,29 @@ class Replica:
 
     def written(self, token: Token, error: str | None) -> bool:
         """A write has ended; False if it was none of the log's."""
-        batch = self._wal.written(token)
+        batch = self.wal.written(token)
         if batch is None:
-            return False
+            return error is None and self._keys.written(token)
         if error is not None:
             self._halt(f"raft log: write or fsync failed: {error}")
         elif batch.last is not None:
             self.raw.persisted(batch.last.term, batch.last.index)
+        elif batch.obsolete:
+            self._keys.rewritten(token)
+            self.wal.remove(batch.obsolete)
         return True
+
+    def rotate_data_key(self) -> None:
+        """Seal everything on the disk with a new key; nothing happens if that is under way."""
+        self._keys.rotate()
+
+    def lock(self, unlock: bytes, version: int) -> None:
+        """Seal the data key with another unlock key; empty to leave it open.
+
+        Raises:
+            FailedPrecondition: another key of the same version.
+        """
+        self._keys.lock(unlock, version)
 
     def shutdown(self) -> None:
         """Take no more part."""
@@ -242,8 +270,9 @@ class Replica:
         self._halted = True
 
     def settle(self) -> None:
-        """Take Raft's work until there is none. Called at the end of every step."""
-        if self._settling:
+        """Take Raft's work until there is none. Called at the end of every step. Nothing is taken
+        before there are keys to write it with."""
+        if self._settling or not self._keys.usable:
             return
         self._settling = True
         raw, raft = self.raw, self.raw.raft
@@ -256,6 +285,8 @@ class Replica:
                 self._lead()
             else:
                 break
+        if self._keys.rewrite_due and not self.wal.barrier and not self._halted:
+            self._keys.rewriting(self.wal.rewrite(raft.log.entries()))
         self._settling = False
 
     def check_invariants(self) -> None:
@@ -263,7 +294,7 @@ class Replica:
         raft = self.raw.raft
         assert not self._settling
         self.raw.check_invariants()
-        if not self._halted:
+        if not self._halted and self._keys.usable:
             assert self.store.index == raft.applied == raft.commit
             assert not self.raw.has_ready()
         if self.is_leading:
@@ -342,7 +373,7 @@ class Replica:
     # ── Raft's work ──────────────────────────────────────────────────────────────────────────
 
     def _perform(self, ready: Ready) -> None:
-        self._wal.append(ready.entries, ready.hard_state)
+        self.wal.append(ready.entries, ready.hard_state)
         for outgoing in ready.messages:
             self._send(outgoing)
         if ready.soft is not None:
@@ -356,7 +387,7 @@ class Replica:
             self._members[message.target].address,
             message,
             _CHANNELS[type(message)],
-            self._wal.barrier if outgoing.durable_first else 0,
+            self.wal.barrier if outgoing.durable_first else 0,
         )
 
     def _on_soft_state(self, soft: SoftState) -> None:

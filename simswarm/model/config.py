@@ -15,6 +15,7 @@ from simswarm.model.defaults import (
     LOG_ENTRIES_FOR_SLOW_FOLLOWERS,
     RAFT_TICK,
     SNAPSHOT_INTERVAL,
+    WAL_SEGMENT_BYTES,
 )
 from simswarm.model.objects import NodeDescription
 from simswarm.model.specs import ClusterSpec, NodeRole
@@ -30,6 +31,7 @@ class RaftSettings(Value, frozen=True):
     pre_vote: bool = False
     snapshot_interval: int = SNAPSHOT_INTERVAL
     snapshot_keep: int = LOG_ENTRIES_FOR_SLOW_FOLLOWERS
+    segment_bytes: int = WAL_SEGMENT_BYTES
 
 
 class Member(Value, frozen=True):
@@ -56,3 +58,5 @@ class NodeConfig(Value, frozen=True):
     raft: RaftSettings = RaftSettings()
     cluster: ClusterSpec = ClusterSpec()
     """What the cluster object is created with, by the first leader."""
+    unlock_key: str = ""
+    """Opens a manager's keys, as people write it down; empty for one that is not locked."""

@@ -16,6 +16,8 @@ MAX_INFLIGHT_MESSAGES = 256
 MAX_PROPOSAL_BYTES = 1_572_864
 SNAPSHOT_INTERVAL = 10_000
 LOG_ENTRIES_FOR_SLOW_FOLLOWERS = 500
+WAL_SEGMENT_BYTES = 1 << 20
+"""Ours: a segment of the log that holds so much is full. etcd's are of 64 MB."""
 LOST_QUORUM_TICKS = 10
 """Ticks without a leader after which calls are refused."""
 

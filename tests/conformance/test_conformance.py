@@ -72,7 +72,7 @@ def test_a_cancelled_call_gets_no_answer(both: tuple[Played, Played]) -> None:
 def test_an_fsync_error_halts_the_node_and_nothing_else(both: tuple[Played, Played]) -> None:
     for played in both:
         ((_, reason),) = played.sequences["crash m3"]
-        assert reason.endswith("wal: Input/output error")
+        assert reason.endswith("wal/0000000000000001: Input/output error")
         halted = [name for name in played.sequences if name.startswith("crash")]
         assert sorted(halted) == ["crash m1", "crash m3", "crash w2"]
 

@@ -10,10 +10,14 @@ from simswarm.base.errors import InvalidSpec, NotLeader, ProposalTooLarge, Stora
 from simswarm.base.records import frame_file
 from simswarm.base.time import SECOND, Now
 from simswarm.base.values import replace
+from simswarm.manager.keykeeper import KEYS_FILE
 from simswarm.manager.manager import Manager
 from simswarm.manager.replica import LOST_LEADERSHIP, TOO_LARGE
+from simswarm.manager.segments import segment_name
+from simswarm.manager.wal import WriteAheadLog
 from simswarm.model.defaults import MAX_PROPOSAL_BYTES
 from simswarm.model.objects import Service
+from simswarm.pki import KeySealer, decode_keys
 from simswarm.raft import AppendEntries, Entry, HardState
 from simswarm.store import ByName
 from simswarm.store.tables import KINDS
@@ -21,6 +25,8 @@ from simswarm.wire import codec
 from simswarm.wire.codec import Proposal
 from simswarm.wire.control import CallFailed, ServiceResult
 from tests.manager.trio import Trio, a_service, create
+
+LOG = segment_name(1)
 
 
 class Put:
@@ -190,8 +196,8 @@ def test_a_torn_tail_is_cut_off_on_disk_before_anything_is_appended():
         put(trio, "m1", Put(f"s{number}"))
     trio.advance(2 * SECOND)
     trio.crash("m3")
-    whole = trio["m3"].bytes()["wal"]
-    trio["m3"].image = {"wal": whole[:-3]}
+    whole = trio["m3"].bytes()
+    trio["m3"].image = {**whole, LOG: whole[LOG][:-3]}
     trio.boot("m3")
     trio.advance(3 * SECOND)
     assert tables(trio, "m3") == tables(trio, "m1")
@@ -209,9 +215,9 @@ def test_a_damaged_log_refuses_to_boot():
         put(trio, "m1", Put(f"s{number}"))
     trio.advance(2 * SECOND)
     trio.crash("m3")
-    image = bytearray(trio["m3"].bytes()["wal"])
+    image = bytearray(trio["m3"].bytes()[LOG])
     image[20] ^= 0xFF
-    trio["m3"].image = {"wal": bytes(image)}
+    trio["m3"].image = {**trio["m3"].bytes(), LOG: bytes(image)}
     with pytest.raises(StorageCorrupt):
         trio.boot("m3")
 
@@ -219,12 +225,14 @@ def test_a_damaged_log_refuses_to_boot():
 def test_an_entry_of_an_unknown_kind_halts_the_node():
     trio = Trio()
     trio.crash("m3")
-    log = (
-        codec.encode_record(Entry(1, 1, b"")),
-        codec.encode_record(Entry(1, 2, b"\x93\x01\xa1x\x91\x92\x63\xc0")),
-        codec.encode_record(HardState(1, 0, 2)),
+    keys = decode_keys(trio["m3"].disk[KEYS_FILE][0], b"")
+    out = Outbox(codec.encode, Now(0, 0))
+    entries = Entry(1, 1, b""), Entry(1, 2, b"\x93\x01\xa1x\x91\x92\x63\xc0")
+    WriteAheadLog(out, KeySealer(keys.readable, SeededEntropy(7))).append(
+        entries, HardState(1, 0, 2)
     )
-    trio["m3"].image = {"wal": frame_file(log)}
+    (write,) = out.drain()
+    trio["m3"].image = {**trio["m3"].bytes(), LOG: frame_file(write.records)}
     trio.boot("m3")
     assert trio["m3"].halted is not None
     assert "raft entry 2: log entry of an unknown kind" in trio["m3"].halted

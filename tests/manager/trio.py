@@ -290,6 +290,9 @@ class Trio:
 
     @staticmethod
     def _store(host: Host, write: Write) -> None:
+        if write.mode is WriteMode.REMOVE:
+            host.disk.pop(write.file, None)
+            return
         if write.mode is WriteMode.REPLACE:
             host.disk[write.file] = []
         host.disk.setdefault(write.file, []).extend(write.records)
