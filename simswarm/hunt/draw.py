@@ -148,12 +148,12 @@ def _partition(c: _Chooser) -> list[Fault]:
 
 def _isolate(c: _Chooser) -> list[Fault]:
     ways: tuple[Literal["both", "in", "out"], ...] = ("both", "both", "in", "out")
-    return [Isolate(c.at(), c.span(), c.node(), ways[c.number(0, 3)])]
+    return [Isolate(c.at(), c.span(), c.node(), ways[c.number(0, 3)], c.number(0, 3) // 2)]
 
 
 def _link(c: _Chooser) -> list[Fault]:
     loss = (0, 10, 40, 100)[c.number(0, 3)]
-    latency = (0, 20, 100, 400)[c.number(0, 3)]
+    latency = (0, c.patience // 10, c.patience // 2, 2 * c.patience)[c.number(0, 3)]
     return [
         Link(
             c.at(),
@@ -171,7 +171,7 @@ def _link(c: _Chooser) -> list[Fault]:
 
 def _weather(c: _Chooser) -> list[Fault]:
     """One bad network for all, from the beginning to the end."""
-    latency = (0, 5, 20, 60)[c.number(0, 3)]
+    latency = (0, c.patience // 50, c.patience // 10, c.patience // 3)[c.number(0, 3)]
     return [
         Link(
             0,
@@ -208,14 +208,16 @@ def _churn(c: _Chooser) -> list[Fault]:
     faults: list[Fault] = []
     for turn in range(c.number(2, 6)):
         at = (turn + 1) * rhythm
-        match c.number(0, 4):
+        match c.number(0, 6):
             case 0:
                 faults.append(Isolate(at, c.span(), LEADER))
             case 1:
                 faults.append(Crash(at, LEADER, "unsynced", c.soon()))
             case 2:
                 faults.append(Pause(at, LEADER, c.span()))
-            case 3:
+            case 3 | 4:
+                faults.append(Isolate(at, c.span(), LEADER, company=1))
+            case 5:
                 faults.append(Strike(at, LEADER, "append", "nothing", c.soon()))
             case _:
                 faults.append(Isolate(at, c.span(), LEADER, "in"))
@@ -252,7 +254,7 @@ def plans(draw: DrawFn, profile: str = "swarm") -> Plan:
         members=members,
         tick=tick,
         election_ticks=election_ticks,
-        pre_vote=draw(number(0, 3)) == 1,
+        pre_vote=draw(number(0, 2)) == 1,
         transport=("stream", "datagram")[draw(number(0, 1))],
         network=NETWORKS[draw(number(0, 2))],
         message_bytes=(65_535, 1, 120)[draw(number(0, 2))],

@@ -69,7 +69,17 @@ class _Flap(NamedTuple):
 class Nemesis:
     """Everything bad that happens in one run."""
 
-    __slots__ = ("_commits", "_led", "_quiet", "_strikes", "fired", "lost", "plan", "world")
+    __slots__ = (
+        "_commits",
+        "_drifting",
+        "_led",
+        "_quiet",
+        "_strikes",
+        "fired",
+        "lost",
+        "plan",
+        "world",
+    )
 
     def __init__(self, world: World, plan: Plan) -> None:
         self.world = world
@@ -81,6 +91,7 @@ class Nemesis:
         self._quiet = False
         self._strikes: list[Strike] = []
         """Under way: they wait for their moment."""
+        self._drifting: dict[str, None] = {}
         self._led: dict[str, int] = {}
         self._commits: dict[str, int] = {}
         for fault in plan.faults:
@@ -116,6 +127,7 @@ class Nemesis:
                 name = self._who(node)
                 if name:
                     self._count("clock")
+                    self._drifting[name] = None
                     jumped = jump * MILLISECOND
                     self.world.fault_clock(name, drift=drift * 10_000_000, jump=jumped)
                     self._later(span, self._right_clock, name)
@@ -166,13 +178,18 @@ class Nemesis:
         if not name:
             return
         self._count("isolate")
-        others = [other for other in self.plan.names if other != name]
+        names = self.plan.names
+        start = names.index(name)
+        turned = names[start:] + names[:start]
+        apart, others = turned[: 1 + fault.company], turned[1 + fault.company :]
+        if not others:
+            return
         if fault.way == "both":
-            id = self.world.partition([[name], others])
+            id = self.world.partition([apart, others])
         elif fault.way == "out":
-            id = self.world.set_link(name, others, _CUT, oneway=True)
+            id = self.world.set_link(apart, others, _CUT, oneway=True)
         else:
-            id = self.world.set_link(others, name, _CUT, oneway=True)
+            id = self.world.set_link(others, apart, _CUT, oneway=True)
         self._later(fault.span, self._heal, id)
 
     def _link(self, fault: Link) -> None:
@@ -283,7 +300,8 @@ class Nemesis:
             world.resume(name)
             if world.host(name).disk.fault != DiskFault():
                 world.fault_disk(name, DiskFault())
-            world.fault_clock(name, drift=0)
+            if name in self._drifting:
+                world.fault_clock(name, drift=0)
         for name in outside:
             if plan.outside == "down":
                 world.crash(name, "nothing")

@@ -3,6 +3,7 @@
     the four promises of Raft, durable before acknowledged        simswarm/check/
     one vote a term            a member's vote in a term is for one candidate, also across crashes
     committed is durable       what is committed was durable on a majority
+    own term                   a leader commits by counting only entries of its own term
     one history                equal registers at equal index
     no contradiction           no member finds that what it committed and its leader disagree
     linearizable               what clients were told (judged at the end, `clients.py`)
@@ -28,7 +29,7 @@ from simswarm.check.durability import TAG_AT, DurableBeforeAcknowledged
 from simswarm.check.invariant import Invariant, Violation
 from simswarm.check.raft_safety import RaftSafety
 from simswarm.hunt.node import HuntNode
-from simswarm.raft import RequestVote, RequestVoteReply, Role
+from simswarm.raft import Raft, RequestVote, RequestVoteReply, Role
 from simswarm.sim.driver import Host
 from simswarm.wire import codec
 
@@ -110,6 +111,7 @@ class Oracles:
         "_digested",
         "_digests",
         "_durable",
+        "_led",
         "_majority",
         "_members",
         "_safety",
@@ -130,6 +132,8 @@ class Oracles:
         """By index: what the first member to apply it held then, and who that was."""
         self._digested: dict[str, int] = {}
         self._durable: dict[str, Token] = {}
+        self._led: dict[str, tuple[int, int]] = {}
+        """The last term that a member led, and its commit index then."""
         self.counters: dict[str, int] = {"elections": 0, "commits": 0}
         """What a run has seen."""
         for invariant in (*self._safety.invariants, self.durability):
@@ -184,11 +188,22 @@ class Oracles:
                     self.durability.sent(name, effect)
                 if effect.frame[TAG_AT] != ACKNOWLEDGEMENT:
                     self._votes.sent(name, effect, self._durable[name])
+        if raft.role is _LEADER:
+            self._on_leader(name, raft)
         self._safety.stepped(name, raft)
         if self._safety.committed > self._committed:
             self._on_commit(name)
         if node.registers.index != self._digested[name]:
             self._on_applied(name, node)
+
+    def _on_leader(self, name: str, raft: Raft) -> None:
+        term, commit = self._led.get(name, (0, 0))
+        if (term, commit) == (raft.term, raft.commit):
+            return
+        self._led[name] = (raft.term, raft.commit)
+        if term == raft.term and (of := raft.log.term_at(raft.commit)) != term:
+            message = f"{name}, leader of term {term}, committed entry {raft.commit} of term {of}"
+            raise Found("own term", message)
 
     def _on_commit(self, name: str) -> None:
         self._committed = committed = self._safety.committed

@@ -85,12 +85,14 @@ class Partition(Value, frozen=True, tag="partition"):
 
 
 class Isolate(Value, frozen=True, tag="isolate"):
-    """One member alone: cut off `both` ways, or only what it says (`out`) or hears (`in`)."""
+    """One member apart: cut off `both` ways, or only what it says (`out`) or hears (`in`). So many
+    others as `company` stay with it: those that follow it in the list of members."""
 
     at: Milliseconds
     span: Milliseconds
     node: str
     way: Literal["both", "in", "out"] = "both"
+    company: int = 0
 
 
 class Link(Value, frozen=True, tag="link"):
@@ -215,6 +217,8 @@ class Plan(Value, frozen=True):
                 _among(type(fault).__name__, name, known)
             if isinstance(fault, Strike):
                 _among("on", fault.on, MOMENTS)
+            if isinstance(fault, Isolate):
+                _within("company", fault.company, 0, self.members)
             if isinstance(fault, BadClock):
                 _within("drift", fault.drift, -90, 900)
             if isinstance(fault, Partition):

@@ -150,8 +150,9 @@ def _simpler(fault: Fault) -> Iterator[Fault]:
     match fault:
         case Crash(lose="unsynced") | Strike(lose="unsynced"):
             yield replace(fault, lose="nothing")
-        case Isolate(way="in" | "out"):
-            yield replace(fault, way="both")
+        case Isolate(way=way, company=company) if way != "both" or company:
+            yield replace(fault, way="both", company=0)
+            yield replace(fault, company=0)
         case Partition(times=times) if times > 1:
             yield replace(fault, times=1)
         case Link():

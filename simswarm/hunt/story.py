@@ -54,8 +54,9 @@ def told(fault: Fault) -> str:
             split = " | ".join(" ".join(group) for group in groups)
             often = f", {times} times" if times > 1 else ""
             return f"partition {split} for {span} ms{often}"
-        case Isolate(_, span, node, way):
-            return f"{_who(node)} {_WAYS[way]} for {span} ms"
+        case Isolate(_, span, node, way, company):
+            also = f" (with {company} more)" if company else ""
+            return f"{_who(node)}{also} {_WAYS[way]} for {span} ms"
         case Link(_, span, source, target):
             return f"links {source} to {target} are bad for {span} ms: {_badness(fault)}"
         case BadDisk(_, span, node, slow, bad):

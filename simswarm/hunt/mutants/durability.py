@@ -7,7 +7,7 @@ from typing import Any
 from simswarm.base.effects import Call
 from simswarm.hunt import node as node_module
 from simswarm.hunt.log import LogImage, read
-from simswarm.hunt.machine import Command, Done, Registers, command_of, decode_command
+from simswarm.hunt.machine import Done, Registers, command_of, decode_command
 from simswarm.hunt.mutants.patch import Mutant, Patch
 from simswarm.hunt.node import HuntNode
 from simswarm.raft import Role, follower, leader
@@ -157,32 +157,6 @@ def _repeated_commands_count_again(patch: Patch) -> None:
     patch.attribute(Registers, "apply", mutant)
 
 
-def _sessions_expire_by_the_leader(patch: Patch) -> None:
-    boot: Any = HuntNode.__init__
-
-    def mutant(node: HuntNode, *given: Any) -> None:
-        boot(node, *given)
-        # a member forgets what its own memory didn't see: a session is not part of the log
-        node.registers = _Forgetful(len(node.raw.raft.log.entries()) // 2)
-
-    patch.attribute(HuntNode, "__init__", mutant)
-
-
-class _Forgetful(Registers):
-    """Remembers no client from before its boot."""
-
-    __slots__ = ("_before",)
-
-    def __init__(self, before: int) -> None:
-        super().__init__()
-        self._before = before
-
-    def perform(self, command: Command) -> Any:
-        if self.index == self._before:
-            self.sessions.clear()
-        return super().perform(command)
-
-
 DURABILITY = (
     Mutant("D01", "a leader counts itself before its disk", EARLY, _leader_counts_itself_early),
     Mutant("D03", "nothing waits for the disk", EARLY, _nothing_waits_for_the_disk),
@@ -224,11 +198,5 @@ DURABILITY = (
         "L04", "every member reads its own registers", CLIENTS, _everybody_reads_its_own_registers
     ),
     Mutant("L10", "a write is answered before it is committed", CLIENTS, _client_is_told_at_once),
-    Mutant(
-        "L12",
-        "sessions depend on when a member booted",
-        ("one history",),
-        _sessions_expire_by_the_leader,
-    ),
     Mutant("L14", "a repeated command counts again", CLIENTS, _repeated_commands_count_again),
 )

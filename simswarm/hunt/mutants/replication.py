@@ -165,7 +165,7 @@ REPLICATION = (
     Mutant(
         "R06",
         "entries of earlier terms are committed by counting",
-        ("leader completeness", "state machine safety"),
+        ("own term", "leader completeness", "state machine safety"),
         _old_terms_are_counted,
     ),
     Mutant(
