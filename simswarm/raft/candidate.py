@@ -10,7 +10,8 @@ a member that can't be doesn't disturb the others with a new term.
 Invariants:
     I1. Each voter counts once, with its first answer, and only for the candidacy it answered.
     I2. A pre-vote changes neither term nor vote nor timer of who is asked.
-    I3. Who is not a voter, or has a committed change of membership to apply, doesn't stand.
+    I3. Who has a committed change of membership to apply doesn't stand; nor who is no voter, unless
+        a member that still counts on it asks for its vote with a log that is behind its own.
     I4. Answers to pre-votes and to vote requests are never counted for each other.
 
 Source: PAPER 5.2, figure 2 (candidates); THESIS 3.10 (TimeoutNow), 9.6 (PreVote); etcd-io/raft
@@ -20,7 +21,7 @@ Not here: granting a vote (`follower`).
 
 from __future__ import annotations
 
-from simswarm.raft import follower, leader
+from simswarm.raft import follower, leader, reads
 from simswarm.raft.messages import (
     NO_LEADER,
     AppendEntries,
@@ -28,6 +29,7 @@ from simswarm.raft.messages import (
     LeaderHeartbeat,
     PreVote,
     PreVoteReply,
+    ReadProbe,
     RequestVote,
     RequestVoteReply,
     TimeoutNow,
@@ -43,14 +45,19 @@ def tick(raft: Raft) -> None:
     """One tick of a member that doesn't lead."""
     raft.ticks += 1
     raft.election_elapsed += 1
+    if raft.loyal:
+        raft.loyal_elapsed += 1
     if raft.election_elapsed >= raft.election_timeout:
         campaign(raft)
 
 
 def campaign(raft: Raft) -> None:
     """Try to become leader: with pre-vote ask first, without it stand at once."""
-    if not may_stand(raft):
-        return
+    if may_stand(raft):
+        _campaign(raft)
+
+
+def _campaign(raft: Raft) -> None:
     if not raft.config.pre_vote:
         stand(raft)
         return
@@ -65,7 +72,12 @@ def campaign(raft: Raft) -> None:
 
 def may_stand(raft: Raft) -> bool:
     """Whether this member is a voter, in the newest configuration it knows to be committed."""
-    if not raft.is_voter or raft.pending_snapshot is not None:
+    return raft.is_voter and _is_informed(raft)
+
+
+def _is_informed(raft: Raft) -> bool:
+    """Whether the configuration in force is the newest that is known to be committed."""
+    if raft.pending_snapshot is not None:
         return False
     log = raft.log
     return log.applied == log.committed or not log.has_config(log.applied, log.committed)
@@ -86,6 +98,26 @@ def on_timeout_now(raft: Raft, message: TimeoutNow) -> None:
     """The leader hands over: stand at once, and say that others need not be loyal to it."""
     if may_stand(raft):
         stand(raft, transfer=True)
+
+
+def on_vote_request(raft: Raft, message: RequestVote) -> None:
+    """A candidate asks a follower, which perhaps has no vote."""
+    follower.on_vote_request(raft, message)
+    _help_out(raft, message)
+
+
+def _help_out(raft: Raft, message: RequestVote | PreVote) -> None:
+    """Lead for a moment, though no voter, if others can't elect anybody.
+
+    Who asks still counts on this member, and its log is behind: it lacks the entry, or the news
+    that it is committed, by which this member lost its vote. Of two voters one can demote the
+    other and be the only one to know; the other can't be elected then (etcd-io/raft doc.go names
+    this as a limit).
+    """
+    behind = not raft.log.is_up_to_date(message.last_index, message.last_term)
+    outsider = not raft.is_voter and bool(raft.membership.voters)
+    if behind and outsider and raft.role is Role.FOLLOWER and _is_informed(raft):
+        _campaign(raft)
 
 
 def on_vote_reply(raft: Raft, message: RequestVoteReply) -> None:
@@ -109,6 +141,8 @@ def on_pre_vote(raft: Raft, message: PreVote) -> None:
     # A refusal is said, also to a member of a smaller term: it must learn of the larger one.
     term = asked if granted else raft.term
     raft.send(PreVoteReply(term, raft.id, message.source, granted))
+    if not granted and free:
+        _help_out(raft, message)
 
 
 def on_pre_vote_reply(raft: Raft, message: PreVoteReply) -> None:
@@ -134,6 +168,12 @@ def on_snapshot(raft: Raft, message: InstallSnapshot) -> None:
     """Somebody else won this term."""
     raft.become_follower(raft.term, message.source)
     follower.on_snapshot(raft, message)
+
+
+def on_probe(raft: Raft, message: ReadProbe) -> None:
+    """Somebody else won this term."""
+    raft.become_follower(raft.term, message.source)
+    reads.on_probe(raft, message)
 
 
 def on_heartbeat(raft: Raft, message: LeaderHeartbeat) -> None:

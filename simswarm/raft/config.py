@@ -20,6 +20,7 @@ HEARTBEAT_TICKS = 1
 MAX_MESSAGE_BYTES = 65_535
 MAX_INFLIGHT = 256
 SNAPSHOT_TICKS = 60
+DRIFT_PERCENT = 10
 
 assert HEARTBEAT_TICKS < ELECTION_TICKS
 
@@ -51,6 +52,10 @@ class RaftConfig(Value, frozen=True):
     max_uncommitted_bytes: int = 0
     """A leader takes no proposal that would make the data not applied yet larger; 0: no limit.
     One that is larger alone is taken when there is no other."""
+    lease_reads: bool = False
+    """Leaders answer reads without asking a majority each time. All members must agree on it."""
+    drift_percent: int = DRIFT_PERCENT
+    """How much longer one member's tick may last than another's, for leases."""
 
     def validate(self) -> None:
         """Check each field and the rules between them.
@@ -68,6 +73,10 @@ class RaftConfig(Value, frozen=True):
             raise InvalidSpec("raft: heartbeat_ticks must be at least 1")
         if self.election_ticks <= self.heartbeat_ticks:
             raise InvalidSpec("raft: election_ticks must be greater than heartbeat_ticks")
+        if self.lease_reads and not self.check_quorum:
+            raise InvalidSpec("raft: lease_reads needs check_quorum")
+        if self.drift_percent < 0:
+            raise InvalidSpec("raft: drift_percent must not be negative")
         if self.snapshot_ticks < 1 or self.max_uncommitted_bytes < 0:
             raise InvalidSpec("raft: snapshot_ticks must be at least 1, a limit not negative")
         if self.max_message_bytes < 1 or self.max_inflight < 1:

@@ -32,7 +32,7 @@ from simswarm.raft.raft import NO_VOTE, Raft
 
 def on_append(raft: Raft, message: AppendEntries) -> None:
     """Entries from the leader of this term."""
-    _hear_leader(raft, message.source)
+    hear_leader(raft, message.source)
     log = raft.log
     previous = message.previous_index
     if previous < log.committed:
@@ -53,7 +53,7 @@ def on_append(raft: Raft, message: AppendEntries) -> None:
 
 def on_snapshot(raft: Raft, message: InstallSnapshot) -> None:
     """The state of the group at an index, in place of entries the leader no longer has."""
-    _hear_leader(raft, message.source)
+    hear_leader(raft, message.source)
     log, snapshot = raft.log, message.snapshot
     if snapshot.index <= log.committed:
         # Old: all it says is here already, and perhaps more.
@@ -75,7 +75,7 @@ def on_snapshot(raft: Raft, message: InstallSnapshot) -> None:
 
 def on_heartbeat(raft: Raft, message: LeaderHeartbeat) -> None:
     """The leader of this term is alive, and tells what is committed of what it knows is here."""
-    _hear_leader(raft, message.source)
+    hear_leader(raft, message.source)
     if message.commit > raft.log.last_index:
         # The leader had our acknowledgement: entries that were durable here are lost.
         raft.contradiction = (
@@ -91,6 +91,9 @@ def on_heartbeat(raft: Raft, message: LeaderHeartbeat) -> None:
 
 def on_vote_request(raft: Raft, message: RequestVote) -> None:
     """A candidate of this term asks for a vote. Members of every role answer this."""
+    if raft.loyal and raft.in_lease and not message.transfer:
+        # The term was heard of otherwise, but the leader's lease may still last.
+        return
     free = raft.vote == NO_VOTE and raft.leader == NO_LEADER
     may_vote = free or raft.vote == message.source
     granted = may_vote and raft.log.is_up_to_date(message.last_index, message.last_term)
@@ -100,8 +103,9 @@ def on_vote_request(raft: Raft, message: RequestVote) -> None:
     raft.send_durable(RequestVoteReply(raft.term, raft.id, message.source, granted))
 
 
-def _hear_leader(raft: Raft, leader: RaftID) -> None:
-    raft.election_elapsed = 0
+def hear_leader(raft: Raft, leader: RaftID) -> None:
+    """The leader of this term was heard."""
+    raft.election_elapsed = raft.loyal_elapsed = 0
     raft.leader = leader
 
 

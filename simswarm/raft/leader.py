@@ -14,12 +14,12 @@ Invariants:
 
 Source: PAPER figure 2 (leaders), 5.3, 5.4; THESIS 10.2.1; etcd-io/raft raft.go (stepLeader,
 maybeSendAppend, tickHeartbeat).
-Not here: linearizable reads, what a change of membership leads to (`reconfigure`).
+Not here: linearizable reads (`reads`), what a change of membership leads to (`reconfigure`).
 """
 
 from __future__ import annotations
 
-from simswarm.raft import quorum
+from simswarm.raft import quorum, reads
 from simswarm.raft.messages import (
     NO_LEADER,
     AppendEntries,
@@ -45,7 +45,9 @@ def take_office(raft: Raft) -> None:
     Committing it commits what earlier terms left behind, even if nobody writes (PAPER section 8).
     """
     raft.become_leader()
-    append(raft, NO_OP)
+    index = append(raft, NO_OP)
+    if not raft.is_voter:
+        raft.leaves_at = index
 
 
 def has_room(raft: Raft, size: int) -> bool:
@@ -83,6 +85,8 @@ def tick(raft: Raft) -> None:
             # What had to wait for the end of it may be done now.
             raft.extras_due = True
         _send_heartbeats(raft)
+        if raft.reads_busy:
+            reads.on_heartbeat_due(raft)
 
 
 def replicate(raft: Raft, *, tell_commit: bool) -> None:
@@ -196,6 +200,7 @@ def transfer(raft: Raft, target: RaftID) -> None:
 def _hand_over(raft: Raft) -> None:
     """Let the transferee stand if it has everything; otherwise appends are on their way to it."""
     if raft.progress[raft.transferee].match == raft.log.last_index:
+        raft.handed_over = True
         raft.send(TimeoutNow(raft.term, raft.id, raft.transferee))
 
 

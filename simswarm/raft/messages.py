@@ -164,6 +164,43 @@ class InstallSnapshot(Value, frozen=True, tag=32):
     snapshot: Snapshot
 
 
+class ReadProbe(Value, frozen=True, tag=33):
+    """A leader asks who still follows it. Rounds are numbered within a term."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    round: int
+
+
+class ReadProbeReply(Value, frozen=True, tag=34):
+    """This member still followed when it heard the probe."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    round: int
+
+
+class ReadRequest(Value, frozen=True, tag=35):
+    """A follower asks its leader for a read index; `request` is its own number."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    request: int
+
+
+class ReadReply(Value, frozen=True, tag=36):
+    """The read index, or 0: who was asked doesn't lead."""
+
+    term: Term
+    source: RaftID
+    target: RaftID
+    request: int
+    index: Index
+
+
 RaftMessage = (
     RequestVote
     | RequestVoteReply
@@ -175,4 +212,8 @@ RaftMessage = (
     | PreVoteReply
     | TimeoutNow
     | InstallSnapshot
+    | ReadProbe
+    | ReadProbeReply
+    | ReadRequest
+    | ReadReply
 )

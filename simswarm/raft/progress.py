@@ -52,6 +52,7 @@ class Progress:
         "match",
         "next",
         "paused",
+        "read_round",
         "sent_commit",
         "snapshot",
         "snapshot_sent",
@@ -73,6 +74,8 @@ class Progress:
         """The commit index last sent."""
         self.heard = NEVER
         """The leader's tick count when it last heard from it."""
+        self.read_round = 0
+        """The last round of read probes it has answered."""
         self.snapshot: Index = 0
         """SNAPSHOT: what the snapshot under way covers."""
         self.snapshot_sent = 0

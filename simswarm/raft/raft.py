@@ -36,6 +36,7 @@ from simswarm.raft.messages import (
     Term,
 )
 from simswarm.raft.progress import Progress
+from simswarm.raft.readqueue import Reads
 from simswarm.raft.ready import Outgoing, Role
 
 NO_VOTE: RaftID = 0
@@ -53,13 +54,17 @@ class Raft:
         "election_timeout",
         "electors",
         "extras_due",
+        "handed_over",
         "heartbeat_elapsed",
+        "holds_reads",
         "id",
         "ignored",
         "is_voter",
         "leader",
         "leaves_at",
         "log",
+        "loyal",
+        "loyal_elapsed",
         "membership",
         "messages",
         "peers",
@@ -67,6 +72,8 @@ class Raft:
         "pending_snapshot",
         "progress",
         "quorum_checked",
+        "reads",
+        "reads_busy",
         "role",
         "snapshot",
         "term",
@@ -117,6 +124,16 @@ class Raft:
         """The newest one: what a follower gets that lacks entries which are compacted."""
         self.pending_snapshot: Snapshot | None = None
         """A leader's snapshot that the owner has not been given yet."""
+        self.reads = Reads()
+        self.reads_busy = config.lease_reads
+        """This leader must look after reads at each heartbeat; or reads may fail."""
+        self.holds_reads = False
+        """Confirmed reads wait for entries to be applied."""
+        self.loyal = config.lease_reads
+        self.loyal_elapsed = 0
+        """Ticks since a leader was last heard, in any term; or since the start."""
+        self.handed_over = False
+        """This leader has asked somebody to stand, who may do so at any time."""
         self.watches_entries = config.dynamic or config.max_uncommitted_bytes > 0
         """Entries that come to be applied must be looked at."""
         self.unapplied_bytes = 0
@@ -165,8 +182,11 @@ class Raft:
     def in_lease(self) -> bool:
         """Whether a leader was heard within the shortest election time-out (PAPER section 6).
 
-        Such a member takes no part in an election: it neither votes nor adopts its term.
+        Such a member takes no part in an election: it neither votes nor adopts its term. Where
+        leases are read from, it keeps to that whatever term it hears of, and after a restart.
         """
+        if self.loyal:
+            return self.role is Role.LEADER or self.loyal_elapsed < self.config.election_ticks
         return (
             self.config.check_quorum
             and self.leader != NO_LEADER
@@ -247,6 +267,11 @@ class Raft:
         self.quorum_checked = 0
         self.transferee = NO_LEADER
         self.leaves_at = 0
+        self.handed_over = False
+        if self.reads_busy:
+            self.reads.drop(self.id)
+            self.reads_busy = self.loyal
+            self.extras_due = True
         self.election_elapsed = 0
         self.heartbeat_elapsed = 0
         # Drawn afresh each time, so that split votes don't repeat (PAPER 5.2).

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simswarm.base.entropy import Entropy
-from simswarm.raft import candidate, leader, reconfigure
+from simswarm.raft import candidate, leader, reads, reconfigure
 from simswarm.raft.config import RaftConfig
 from simswarm.raft.log import Log
 from simswarm.raft.membership import ConfChange
@@ -99,9 +99,13 @@ class RawNode:
             candidate.tick(self.raft)
 
     def campaign(self) -> None:
-        """Stand for election now, without waiting. A leader ignores this."""
-        if self.raft.role is not _LEADER:
-            candidate.campaign(self.raft)
+        """Stand for election now, without waiting.
+
+        A leader ignores this, and where leases are read from, who may have promised one.
+        """
+        raft = self.raft
+        if raft.role is not _LEADER and not (raft.loyal and raft.in_lease):
+            candidate.campaign(raft)
 
     def step(self, message: RaftMessage) -> None:
         """Take a message from a peer. Never raises, whatever it says."""
@@ -173,6 +177,26 @@ class RawNode:
         leader.transfer(raft, target)
         return True
 
+    def read_index(self, request: int) -> bool:
+        """Begin a linearizable read; False if no leader is known.
+
+        The answer comes as a `ReadState` with this number, which must not be used twice. If it is
+        lost on the way from the leader none comes: the owner has a time-out.
+        """
+        return reads.ask(self.raft, request)
+
+    @property
+    def has_lease(self) -> bool:
+        """Whether this leader answers reads without asking a majority."""
+        return reads.has_lease(self.raft)
+
+    def late(self, ticks: int) -> None:
+        """That many ticks were due and will never come: the process stood still.
+
+        Where leases are read from, the owner says so before anything else that it does.
+        """
+        self.raft.reads.late += ticks
+
     def report_unreachable(self, peer: RaftID) -> None:
         """Messages to this peer were lost: a leader stops streaming to it and probes."""
         if self.raft.role is _LEADER and peer in self.raft.peers:
@@ -214,6 +238,10 @@ class RawNode:
         messages, raft.messages = tuple(raft.messages), []
         hard_state = self._take_hard_state(entries)
         soft = self._take_soft_state()
+        if raft.extras_due or (raft.holds_reads and committed):
+            raft.extras_due = False
+            states = reads.take_results(raft)
+            return Ready(hard_state, entries, messages, committed, soft, snapshot, states)
         return Ready(hard_state, entries, messages, committed, soft, snapshot)
 
     def _watch(self, committed: tuple[Entry, ...]) -> None:
@@ -225,8 +253,9 @@ class RawNode:
 
     def _take_extras(self) -> Snapshot | None:
         raft = self.raft
-        raft.extras_due = False
         reconfigure.leave_joint(raft)
+        if raft.role is _LEADER:
+            reads.serve(raft)
         snapshot, raft.pending_snapshot = raft.pending_snapshot, None
         if snapshot is not None:
             raft.log.hand_snapshot(snapshot)

@@ -46,6 +46,13 @@ class SoftState(Value, frozen=True):
     term: Term
 
 
+class ReadState(Value, frozen=True):
+    """A read that can be answered now from the state machine; with index None it has failed."""
+
+    request: int
+    index: Index | None
+
+
 class Ready(Value, frozen=True):
     """One batch of work."""
 
@@ -62,6 +69,8 @@ class Ready(Value, frozen=True):
     snapshot: Snapshot | None = None
     """A leader's: to write before `entries`, in place of all that is stored; and to load into the
     state machine, in place of all that it holds, before `committed` is applied."""
+    read_states: tuple[ReadState, ...] = ()
+    """Reads to answer, after `committed` is applied."""
 
 
 class PeerStatus(Value, frozen=True):

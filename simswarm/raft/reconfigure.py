@@ -6,8 +6,8 @@
 
 A leader that has applied its own removal (or demotion) stays until one more entry, an empty one,
 is committed by those who remain: they have then heard that the change is committed, and need
-neither its vote nor its log to elect the next one. Should it crash before that and the old
-configuration have been of two, the other one can't go on alone: hand over before removing a leader.
+neither its vote nor its log to elect the next one. Should it crash before that, they may still
+need it (`candidate._help_out`); better hand over before removing a leader.
 
 Invariants:
     I1. A leader proposes a change only after committing an entry of its own term, and only when
@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simswarm.base.errors import InvalidSpec, StorageCorrupt
-from simswarm.raft import leader
+from simswarm.raft import leader, reads
 from simswarm.raft import membership as members
 from simswarm.raft.membership import ConfChange
 from simswarm.raft.messages import NO_LEADER, Entry, EntryKind, Index, Membership
@@ -125,3 +125,4 @@ def _put_in_force(raft: Raft, after: Membership) -> None:
         raft.transferee = NO_LEADER
     raft.append_due = True
     leader.maybe_commit(raft)
+    reads.on_members_changed(raft)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from simswarm.raft import candidate, follower, leader
+from simswarm.raft import candidate, follower, leader, reads
 from simswarm.raft.messages import (
     NO_LEADER,
     AppendEntries,
@@ -27,6 +27,10 @@ from simswarm.raft.messages import (
     PreVote,
     PreVoteReply,
     RaftMessage,
+    ReadProbe,
+    ReadProbeReply,
+    ReadReply,
+    ReadRequest,
     RequestVote,
     RequestVoteReply,
     TimeoutNow,
@@ -37,7 +41,7 @@ from simswarm.raft.ready import Role
 TERM_LIMIT = 1 << 60
 """No election count comes near; a term beyond it is made up, and adding to it could overflow."""
 
-FROM_LEADER = AppendEntries | LeaderHeartbeat | InstallSnapshot
+FROM_LEADER = AppendEntries | LeaderHeartbeat | InstallSnapshot | ReadProbe
 """What only the leader of a term says in it."""
 FROM_STRANGERS = (*get_args(FROM_LEADER), PreVote, RequestVote, TimeoutNow)
 """What is heard from members that this one doesn't know yet, where membership changes."""
@@ -48,16 +52,21 @@ RULES: Mapping[Role, Mapping[type, Rule]] = {
     Role.FOLLOWER: {
         AppendEntries: follower.on_append,
         InstallSnapshot: follower.on_snapshot,
+        ReadProbe: reads.on_probe,
+        ReadReply: reads.on_reply,
         LeaderHeartbeat: follower.on_heartbeat,
         PreVote: candidate.on_pre_vote,
-        RequestVote: follower.on_vote_request,
+        ReadRequest: reads.on_request_elsewhere,
+        RequestVote: candidate.on_vote_request,
         TimeoutNow: candidate.on_timeout_now,
     },
     Role.PRECANDIDATE: {
         AppendEntries: candidate.on_append,
         InstallSnapshot: candidate.on_snapshot,
+        ReadProbe: candidate.on_probe,
         LeaderHeartbeat: candidate.on_heartbeat,
         PreVote: candidate.on_pre_vote,
+        ReadRequest: reads.on_request_elsewhere,
         PreVoteReply: candidate.on_pre_vote_reply,
         RequestVote: follower.on_vote_request,
         TimeoutNow: candidate.on_timeout_now,
@@ -65,15 +74,19 @@ RULES: Mapping[Role, Mapping[type, Rule]] = {
     Role.CANDIDATE: {
         AppendEntries: candidate.on_append,
         InstallSnapshot: candidate.on_snapshot,
+        ReadProbe: candidate.on_probe,
         LeaderHeartbeat: candidate.on_heartbeat,
         PreVote: candidate.on_pre_vote,
+        ReadRequest: reads.on_request_elsewhere,
         RequestVote: follower.on_vote_request,
         RequestVoteReply: candidate.on_vote_reply,
     },
     Role.LEADER: {
         AppendEntriesReply: leader.on_append_reply,
+        ReadProbeReply: reads.on_probe_reply,
         LeaderHeartbeatReply: leader.on_heartbeat_reply,
         PreVote: candidate.on_pre_vote,
+        ReadRequest: reads.on_request,
         RequestVote: follower.on_vote_request,
     },
 }

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from simswarm.base.entropy import SeededEntropy
-from simswarm.raft import Entry, HardState, RaftConfig, RaftMessage, RawNode, Role
+from simswarm.raft import Entry, HardState, RaftConfig, RaftMessage, RawNode, ReadState, Role
 from simswarm.raft.messages import Snapshot
 from tests.raft.observer import Image, Observer, must
 
@@ -42,6 +42,8 @@ class Host:
     writes: deque[Write] = field(default_factory=deque)
     held: deque[tuple[int, RaftMessage, tuple[Entry, ...]]] = field(default_factory=deque)
     """Messages that wait for a write, with the log they were said of."""
+    reads: dict[int, int] = field(default_factory=dict)
+    """Reads under way, and how far anybody had committed when they were asked for."""
 
 
 class Soup:
@@ -57,6 +59,8 @@ class Soup:
         self.observer = Observer(self.images, self.members)
         self.wire: list[RaftMessage] = []
         self.proposals = 0
+        self.questions = 0
+        self.answers = 0
         self.installed = 0
         for host in self.hosts:
             self.boot(host)
@@ -86,6 +90,15 @@ class Soup:
             busy = host.node.raft.transferee or host.node.raft.leaves_at
             index = host.node.propose(b"p%d" % self.proposals)
             must((index is None) == bool(busy), "a leader proposes unless it hands over or leaves")
+            self.after(host)
+
+    def read(self, number: int) -> None:
+        host = self.pick(number)
+        if host.node is not None:
+            self.questions += 1
+            host.reads[self.questions] = len(self.observer.committed)
+            if not host.node.read_index(self.questions):
+                del host.reads[self.questions]
             self.after(host)
 
     def deliver(self, number: int) -> None:
@@ -126,6 +139,7 @@ class Soup:
             if kept:
                 host.image.write(None, torn.entries[:kept], torn.snapshot)
         host.node = None
+        host.reads.clear()
         host.writes.clear()
         host.held.clear()
 
@@ -176,7 +190,17 @@ class Soup:
                     self.leave(out.message, log)
             for entry in batch.committed:
                 self.observer.on_apply(host.id, entry)
+            for state in batch.read_states:
+                self.answered(host, state)
             self.look(host, node)
+
+    def answered(self, host: Host, state: ReadState) -> None:
+        """A member can answer a read: nothing committed before it was asked may be missing."""
+        needed = host.reads.pop(state.request)
+        if state.index is not None:
+            self.answers += 1
+            must(state.index >= needed, f"I15 {host.id} reads {state.index}, not {needed}")
+            must(host.node.raft.applied >= state.index, f"I15 {host.id} hasn't applied its read")
 
     def look(self, host: Host, node: RawNode) -> None:
         must(not node.raft.contradiction, f"I18 at {host.id}: {node.raft.contradiction}")

@@ -154,10 +154,19 @@ class Storm(Soup):
         for id in everybody(config):
             host = self.hosts[id - 1]
             must(host.node.raft.applied == index, f"V4 member {id} lags behind")
+            answers = self.answers
+            self.read(id - 1)
+            self.quiesce()
+            must(self.answers > answers, f"V3 member {id} gets no answer to a read")
 
 
 STORM = EVENTS | {
+    "deliver": 60,
+    "deliver_oldest": 50,
+    "write": 60,
+    "propose": 12,
     "change": 3,
+    "read": 6,
     "leave_joint": 1,
     "snapshot": 3,
     "transfer": 1,
@@ -165,7 +174,7 @@ STORM = EVENTS | {
 }
 
 
-def rage(seed: int, steps: int = 2000, **settings: object) -> Storm:
+def rage(seed: int, steps: int = 3000, **settings: object) -> Storm:
     """A storm after that many random events."""
     chance = random.Random(seed)
     size = chance.choice((1, 2, 3, 3, 3, 4, 5))
