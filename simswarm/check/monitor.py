@@ -13,6 +13,7 @@ Not here: what an invariant says (`raft_safety.py` and its neighbours).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from simswarm.base.effects import Effect, Input, Send, Write, Written
 from simswarm.base.time import Instant
@@ -21,7 +22,7 @@ from simswarm.check.committed import CommittedListener, CommittedStream
 from simswarm.check.durability import PROMISES, TAG_AT, DurableBeforeAcknowledged
 from simswarm.check.invariant import Announce, Invariant
 from simswarm.check.placement import ConstraintsHold, NodeResources
-from simswarm.check.raft_safety import RaftSafety
+from simswarm.check.raft_safety import FollowedLog, RaftSafety
 from simswarm.check.tasks import LiveTasksPerSlot, StatesOnlyRise
 from simswarm.manager.manager import Manager
 from simswarm.manager.wal import WriteAheadLog
@@ -55,20 +56,27 @@ def stop(invariants: Sequence[Invariant], error: Exception) -> None:
         invariant.stopped = f"{type(error).__name__}: {error}"
 
 
+class _Member(NamedTuple):
+    """A manager that is up: its Raft member, what is known of its log, and the log itself, which
+    knows in clear what it seals."""
+
+    raft: Raft
+    followed: FollowedLog
+    wal: WriteAheadLog
+
+
 class Monitor:
     """Observes a world for all invariants."""
 
-    __slots__ = ("_logs", "_rafts", "durability", "raft", "stream", "tasks")
+    __slots__ = ("_members", "durability", "raft", "stream", "tasks")
 
     def __init__(self, clock: Callable[[], Instant], announce: Announce) -> None:
         """`clock` gives nanoseconds since the swarm was up; `announce` hears of violations."""
         self.stream = CommittedStream()
         self.raft = RaftSafety(clock)
         self.durability = DurableBeforeAcknowledged(clock)
-        self._rafts: dict[str, Raft] = {}
-        """The Raft member of every manager that is up."""
-        self._logs: dict[str, WriteAheadLog] = {}
-        """Its log, which knows in clear what it seals."""
+        self._members: dict[str, _Member] = {}
+        """Every manager that is up."""
         watchers = (
             StatesOnlyRise(clock),
             LiveTasksPerSlot(clock, self.raft.elections),
@@ -100,28 +108,30 @@ class Monitor:
         if not isinstance(manager, Manager):
             return
         self.stream.attach(host.name, manager.store)
-        raft = self._rafts[host.name] = manager.replica.raw.raft
+        replica = manager.replica
+        raft = replica.raw.raft
         try:
-            records = manager.replica.recovered
-            self._logs[host.name] = manager.replica.wal
-            self.raft.booted(host.name, records)
-            self.durability.booted(host.name, records)
-            self._performed(host.name, effects)
+            log = self.raft.booted(host.name, replica.recovered)
+            self._members[host.name] = _Member(raft, log, replica.wal)
+            self.durability.booted(host.name, replica.recovered)
+            self._performed(host.name, effects, replica.wal)
             self.raft.stepped(host.name, raft)
         except Exception as error:
             stop([*self.raft.invariants, self.durability], error)
 
     def on_step(self, host: Host, given: Input, effects: list[Effect]) -> None:
         """A node has taken a step; its effects are not performed yet."""
-        raft = self._rafts.get(host.name)
-        if raft is None or self.durability.stopped:
+        member = self._members.get(host.name)
+        if member is None or self.durability.stopped:
             return
+        raft, log, wal = member
         try:
             if type(given) is Written:
                 self.durability.written(host.name, given)
             if effects:
-                self._performed(host.name, effects)
-            self.raft.stepped(host.name, raft)
+                self._performed(host.name, effects, wal)
+            if log.is_behind(raft):
+                self.raft.stepped(host.name, raft)
         except Exception as error:
             stop([*self.raft.invariants, self.durability], error)
 
@@ -130,7 +140,7 @@ class Monitor:
 
     def on_crash(self, host: Host) -> None:
         """What is durable is read again at the next boot."""
-        self._rafts.pop(host.name, None)
+        self._members.pop(host.name, None)
 
     def on_applied(self, manager: str, changes: Sequence[Change], index: int) -> None:
         """A manager has applied an entry."""
@@ -141,13 +151,13 @@ class Monitor:
         except Exception as error:
             stop([self.raft.machines], error)
 
-    def _performed(self, name: str, effects: list[Effect]) -> None:
+    def _performed(self, name: str, effects: list[Effect], wal: WriteAheadLog) -> None:
         for effect in effects:
             if type(effect) is Send:
                 if effect.frame[TAG_AT] in PROMISES:
                     self.durability.sent(name, effect)
             elif type(effect) is Write:
-                write = self._logs[name].in_clear(effect)
+                write = wal.in_clear(effect)
                 if write is not None:
                     self.raft.wrote(name, write)
                     self.durability.wrote(name, write)

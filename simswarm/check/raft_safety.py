@@ -57,7 +57,7 @@ def record_head(payload: bytes) -> EntryHead | HardState:
 RECENT = 64
 """Entries of which it is kept what they changed: others apply them soon."""
 _encode = msgspec.msgpack.Encoder().encode
-_LEADER = Role.LEADER
+_LEADER, APPEND = Role.LEADER, WriteMode.APPEND
 """Looking a member up in its class is slow before Python 3.12."""
 
 
@@ -71,6 +71,12 @@ class FollowedLog:
         self.chain: list[int] = []
         self.commit: Index = 0
         self.led_term: Term = 0
+
+    def is_behind(self, raft: Raft) -> bool:
+        """Whether the member has committed something, or won an election, since the last look."""
+        return raft.log.committed != self.commit or (
+            raft.role is _LEADER and raft.term != self.led_term
+        )
 
 
 class RaftSafety:
@@ -133,18 +139,19 @@ class RaftSafety:
             return False
         return index == 0 or log.chain[index - 1] == self._committed[index - 1]
 
-    def booted(self, manager: str, records: Sequence[bytes]) -> None:
-        """A manager starts from these records of its log file."""
+    def booted(self, manager: str, records: Sequence[bytes]) -> FollowedLog:
+        """A manager starts from these records of its log file; returns what is known of it."""
         log = FollowedLog(manager)
         self._logs[manager] = log
         self._append(log, records)
+        return log
 
     def wrote(self, manager: str, write: Write) -> None:
         """A manager asked for a write."""
         log = self._logs.get(manager)
         if log is None or write.file != WAL:
             return
-        if write.mode is not WriteMode.APPEND:
+        if write.mode is not APPEND:
             log.chain = []
         self._append(log, write.records)
 

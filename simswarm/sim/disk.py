@@ -126,11 +126,6 @@ class Disk:
             file.broken = None
         return image
 
-    def records(self, name: str) -> Sequence[bytes]:
-        """What a file durably holds, as it was written; for those who watch."""
-        file = self._files.get(name)
-        return file.records if file is not None else ()
-
     def write(self, write: Write) -> None:
         """Make a write durable; `written` tells when it is."""
         file = self._files.get(write.file)
