@@ -49,6 +49,7 @@ class KeyKeeper:
         "_rewriting",
         "_under_way",
         "_writes",
+        "rewrite_due",
         "sealer",
         "usable",
     )
@@ -82,11 +83,8 @@ class KeyKeeper:
                 raise StorageCorrupt(f"{KEYS_FILE}: the file is damaged")
             self._keys = decode_keys(recovered.records[0], unlock)
         self.sealer = KeySealer(self._keys.readable, entropy.fork("nonces"))
-
-    @property
-    def rewrite_due(self) -> bool:
+        self.rewrite_due = bool(self._keys.pending)
         """Whether everything must be sealed anew, to end an exchange of the data key."""
-        return len(self.sealer.keys) > 1 and not self._rewriting
 
     def rotate(self) -> None:
         """Exchange the data key; nothing happens if that is under way."""
@@ -103,6 +101,7 @@ class KeyKeeper:
     def rewriting(self, token: Token) -> None:
         """This write seals everything anew."""
         self._rewriting = token
+        self.rewrite_due = False
 
     def rewritten(self, token: Token) -> None:
         """A write of the log is durable: perhaps the one that ends an exchange."""
@@ -118,6 +117,7 @@ class KeyKeeper:
         self.sealer.keys = keys.readable
         if not keys.pending:
             self._rewriting = 0
+        self.rewrite_due = bool(keys.pending) and not self._rewriting
         return True
 
     def _change(self, keys: DataKeys) -> None:

@@ -1,7 +1,9 @@
 """The write-ahead log on the disk: numbered files of sealed records, and how they are read back.
 
-    wal/0000000000000001   head · entry · entry · hard state · entry …     full: never written again
-    wal/0000000000000002   head · …                                        the last one: it grows
+    wal/0000000000000001   head · batch · batch · batch …     full: never written again
+    wal/0000000000000002   head · batch …                     the last one: it grows
+
+A record is a *batch*: entries, then perhaps a hard state, as one MessagePack array, sealed as one.
 
 A segment's *head* says what stood before it: the hard state, the index that comes next and a
 checksum over all records so far (its *chain*), so that nothing can be missing in between. Read from
@@ -23,7 +25,7 @@ Not here: framing and torn tails (`base/records.py`), ciphers (`pki/`), writing 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import TypeAlias
 from zlib import crc32
@@ -41,6 +43,7 @@ from simswarm.wire import codec
 FOLDER = "wal/"
 FORMAT = 1
 SegmentNumber: TypeAlias = int
+_LENGTH = Struct(">I").pack
 place = Struct("<QQ").pack
 """What a record is sealed for: segment, and place in it (0: the head)."""
 
@@ -59,6 +62,16 @@ class SegmentHead(Value, frozen=True, tag="segment"):
 
 
 _decode_head = msgspec.msgpack.Decoder(SegmentHead).decode
+
+
+_decode_batch = msgspec.msgpack.Decoder(tuple[msgspec.Raw, ...]).decode
+
+
+def encode_batch(payloads: Sequence[bytes]) -> bytes:
+    """Encoded records as one MessagePack array."""
+    count = len(payloads)
+    head = bytes([0x90 | count]) if count < 16 else b"\xdd" + _LENGTH(count)
+    return head + b"".join(payloads)
 
 
 class LogImage(Value, frozen=True):
@@ -188,9 +201,17 @@ class _Reader:
         if (head.chain, head.next_index, head.hard_state) != (self._chain, self._next, self._hard):
             raise StorageCorrupt(f"{self._name}: records are missing before this segment")
         for at in range(1, len(segment.records)):
-            payload = _unseal(segment.records[at], head.number, at, sealer)
-            self._payloads.append(payload)
-            self._chain = crc32(payload, self._chain)
+            batch = _unseal(segment.records[at], head.number, at, sealer)
+            self._chain = crc32(batch, self._chain)
+            self._batch(batch)
+
+    def _batch(self, batch: bytes) -> None:
+        try:
+            payloads = [bytes(payload) for payload in _decode_batch(batch)]
+        except (msgspec.DecodeError, ValueError) as error:
+            raise StorageCorrupt(f"{self._name}: not a batch of records: {error}") from None
+        self._payloads += payloads
+        for payload in payloads:
             record = codec.decode_record(payload)
             if isinstance(record, Entry):
                 self._place(record)

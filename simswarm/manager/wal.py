@@ -1,6 +1,6 @@
 """The write-ahead log: what Raft must not forget, written in batches.
 
-    append(entries, hard state) ──> encode ──> seal ──> one Write to the last segment
+    append(entries, hard state) ──> one record, sealed ──> one Write to the last segment
                                                   └─ full, and nothing under way: begin a new one
 
 Invariants:
@@ -29,6 +29,7 @@ from simswarm.manager.segments import (
     FORMAT,
     LogImage,
     SegmentHead,
+    encode_batch,
     is_segment,
     place,
     segment_name,
@@ -40,6 +41,8 @@ from simswarm.wire import codec
 
 WAL = "wal"
 """The log as those who watch it see it: one file of records in clear."""
+_REWRITTEN = 100
+"""Entries in a batch of a log that is written anew."""
 _APPEND, _REPLACE = WriteMode.APPEND, WriteMode.REPLACE
 """Looking a member up in its class is slow before Python 3.12."""
 _encode_head: Callable[[SegmentHead], bytes] = msgspec.msgpack.Encoder().encode
@@ -134,7 +137,7 @@ class WriteAheadLog:
         if entries:
             last = entries[-1]
             self._next = last.index + 1
-        self._seal(payloads, records)
+        records.append(self._seal(payloads))
         token = self._out.write(self._file, mode, tuple(records))
         self._under_way.append(Batch(token, last, tuple(payloads)))
 
@@ -146,8 +149,10 @@ class WriteAheadLog:
         first = entries[0].index if entries else self._next
         self._chain = 0
         self._heads.clear()
-        records = [self._begin(first, starts=True)]
-        self._seal([codec.encode_record(entry) for entry in entries], records)
+        payloads = [codec.encode_record(entry) for entry in entries]
+        head = self._begin(first, starts=True)
+        batches = range(0, len(payloads), _REWRITTEN)
+        records = [head, *(self._seal(payloads[at : at + _REWRITTEN]) for at in batches)]
         token = self._out.write(self._file, _REPLACE, tuple(records))
         # for those who watch nothing has changed
         self._under_way.append(Batch(token, None, (), obsolete))
@@ -184,14 +189,11 @@ class WriteAheadLog:
         self._count, self._size = 1, len(record)
         return record
 
-    def _seal(self, payloads: Sequence[bytes], records: list[bytes]) -> None:
-        """Add records to the last segment, as they go to the disk."""
-        seal, number, count = self._sealer.seal, self._number, self._count
-        size, chain = self._size, self._chain
-        for payload in payloads:
-            record = seal(payload, place(number, count))
-            count += 1
-            size += len(record)
-            chain = crc32(payload, chain)
-            records.append(record)
-        self._count, self._size, self._chain = count, size, chain
+    def _seal(self, payloads: Sequence[bytes]) -> bytes:
+        """Add a batch to the last segment; returns its record as it goes to the disk."""
+        batch = encode_batch(payloads)
+        record = self._sealer.seal(batch, place(self._number, self._count))
+        self._count += 1
+        self._size += len(record)
+        self._chain = crc32(batch, self._chain)
+        return record

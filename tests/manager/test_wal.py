@@ -15,7 +15,7 @@ from simswarm.base.errors import StorageCorrupt
 from simswarm.base.records import HEADER, frame_file, recover
 from simswarm.base.sealer import Sealer
 from simswarm.base.time import Now
-from simswarm.manager.segments import EMPTY, SegmentHead, place, read, segment_name
+from simswarm.manager.segments import EMPTY, SegmentHead, encode_batch, place, read, segment_name
 from simswarm.manager.wal import WAL, WriteAheadLog
 from simswarm.pki import PLAIN, KeySealer
 from simswarm.raft import Entry, HardState
@@ -122,9 +122,22 @@ def test_records_that_are_no_log_are_refused(batches):
         read(written(*batches).image)
 
 
+@pytest.mark.parametrize("count", [1, 15, 16, 300])
+def test_a_batch_of_any_size_reads_back(count):
+    entries = tuple(entry(1, number + 1) for number in range(count))
+    assert read(written(entries).image).entries == entries
+
+
+def test_what_is_no_batch_is_refused():
+    log = written((entry(1, 1),))
+    log.platter.files[FIRST].append(PLAIN.seal(b"\x92\x63", b""))
+    with pytest.raises(StorageCorrupt, match="not a batch"):
+        read(log.image)
+
+
 def test_a_record_of_an_unknown_kind_is_refused():
     log = written((entry(1, 1),))
-    log.platter.files[FIRST].append(PLAIN.seal(b"\x92\x63\x01", b""))
+    log.platter.files[FIRST].append(PLAIN.seal(b"\x91\x92\x63\x01", b""))
     with pytest.raises(StorageCorrupt, match="unknown kind"):
         read(log.image)
 
@@ -136,9 +149,10 @@ def test_one_write_a_batch_entries_first_behind_the_segments_head():
     clear = [PLAIN.unseal(record, b"") for record in write.records]
     head = msgspec.msgpack.decode(clear[0], type=SegmentHead)
     assert head == SegmentHead(1, 1, True, 1, 0, None)
-    assert [type(codec.decode_record(record)) for record in clear[1:]] == [Entry, Entry, HardState]
-    seen = log.wal.in_clear(write)
-    assert seen == Write(WAL, WriteMode.APPEND, tuple(clear[1:]), write.token)
+    payloads = read({FIRST: frame_file(write.records)}).payloads
+    assert [type(codec.decode_record(record)) for record in payloads] == [Entry, Entry, HardState]
+    assert clear[1] == encode_batch(payloads)
+    assert log.wal.in_clear(write) == Write(WAL, WriteMode.APPEND, payloads, write.token)
     (write,) = log.append(entry(1, 3))
     assert (write.file, write.mode, len(write.records)) == (FIRST, WriteMode.APPEND, 1)
     assert log.wal.in_clear(write) is None, "it is not under way any more"
@@ -165,7 +179,7 @@ def test_the_barrier_is_the_newest_write_under_way():
 
 
 def test_a_torn_tail_is_replaced_by_the_whole_records():
-    image = written((entry(1, 1), entry(1, 2))).image
+    image = written((entry(1, 1),), (entry(1, 2),)).image
     image[FIRST] = image[FIRST][:-1]
     assert read(image).entries == (entry(1, 1),)
     log = Log(image)
@@ -336,8 +350,9 @@ def test_sealed_records_that_were_moved_are_found_out():
         files[names[one]], files[names[other]] = files[names[other]], files[names[one]]
         with pytest.raises(StorageCorrupt):
             read({name: frame_file(tuple(records)) for name, records in files.items()}, sealer())
-    for change in (lambda r: [r[0], r[2], r[1]], lambda r: [r[0], r[2]], lambda r: [*r, r[1]]):
-        files = {**whole, names[2]: change(whole[names[2]])}
+    two = written((entry(1, 1),), (entry(1, 2),), by=sealer()).platter.files[FIRST]
+    for change in ([two[0], two[2], two[1]], [two[0], two[2]], [*two, two[1]]):
+        files = {FIRST: change}
         with pytest.raises(StorageCorrupt):
             read({name: frame_file(tuple(records)) for name, records in files.items()}, sealer())
 
@@ -347,7 +362,7 @@ def test_the_bytes_on_the_disk_are_fixed():
     image = three_segments(sealer()).image
     assert image == three_segments(sealer()).image
     content = b"".join(name.encode() + data for name, data in sorted(image.items()))
-    assert sha256(content).hexdigest()[:16] == "3153d5da6ea6d9f4"
+    assert sha256(content).hexdigest()[:16] == "80cdebdc2a628a56"
 
 
 @st.composite
