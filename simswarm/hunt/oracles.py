@@ -3,6 +3,8 @@
     the four promises of Raft, durable before acknowledged        simswarm/check/
     one vote a term            a member's vote in a term is for one candidate, also across crashes
     committed is durable       what is committed was durable on a majority
+    elected by a majority      a majority's votes of that term have left for who leads it
+    known to be durable        what a member believes to be on its disk is there
     own term                   a leader commits by counting only entries of its own term
     one history                equal registers at equal index
     no contradiction           no member finds that what it committed and its leader disagree
@@ -92,6 +94,12 @@ class OneVoteATerm:
             if ballot.after <= durable:
                 self._count(member, ballot)
 
+    def voters(self, term: int, candidate: int) -> list[str]:
+        """Whose votes for a candidate have left."""
+        return [
+            member for (member, at), vote in self._cast.items() if (at, vote) == (term, candidate)
+        ]
+
     def crashed(self, member: str) -> None:
         """What had not left will never leave."""
         self._waiting.pop(member, None)
@@ -161,6 +169,7 @@ class Oracles:
             if given.error is None:
                 self._durable[host.name] = given.token
                 self._votes.written(host.name, given.token)
+                self._on_written(host)
         self._look(host, effects)
 
     def on_record(self, record: TraceRecord) -> None:
@@ -196,12 +205,25 @@ class Oracles:
         if node.registers.index != self._digested[name]:
             self._on_applied(name, node)
 
+    def _on_written(self, host: Host) -> None:
+        node = host.node
+        assert isinstance(node, HuntNode)
+        believed, durable = node.raw.raft.log.persisted, self.durability.durable(host.name)
+        if believed > durable:
+            message = f"{host.name} counts on entry {believed}; its disk holds {durable}"
+            raise Found("known to be durable", message)
+
     def _on_leader(self, name: str, raft: Raft) -> None:
         term, commit = self._led.get(name, (0, 0))
         if (term, commit) == (raft.term, raft.commit):
             return
         self._led[name] = (raft.term, raft.commit)
-        if term == raft.term and (of := raft.log.term_at(raft.commit)) != term:
+        if term != raft.term:
+            voters = dict.fromkeys([name, *self._votes.voters(raft.term, raft.id)])
+            if len(voters) < self._majority:
+                message = f"{name} leads term {raft.term} with the votes of {', '.join(voters)}"
+                raise Found("elected by a majority", message)
+        elif (of := raft.log.term_at(raft.commit)) != term:
             message = f"{name}, leader of term {term}, committed entry {raft.commit} of term {of}"
             raise Found("own term", message)
 

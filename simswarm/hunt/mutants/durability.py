@@ -15,7 +15,12 @@ from simswarm.raft.log import Log
 from simswarm.raft.messages import AppendEntriesReply
 from simswarm.raft.raft import Raft
 
-EARLY = ("durable before acknowledged", "committed is durable", "one vote a term")
+EARLY = (
+    "known to be durable",
+    "durable before acknowledged",
+    "committed is durable",
+    "one vote a term",
+)
 CLIENTS = ("linearizable",)
 
 
@@ -39,6 +44,7 @@ def _leader_counts_itself_early(patch: Patch) -> None:
         return index
 
     patch.attribute(leader, "append", mutant)
+    patch.attribute(leader, "on_persisted", leader.maybe_commit)
     patch.attribute(Raft, "check_invariants", _nothing)
 
 

@@ -188,11 +188,14 @@ ELECTIONS = (
     Mutant(
         "E05",
         "replies are counted, not voters",
-        ("election safety", "committed is durable", "leader completeness"),
+        ("elected by a majority", "election safety", "a leader"),
         _replies_are_counted,
     ),
     Mutant(
-        "E06", "grants of earlier terms are counted", ("election safety",), _old_grants_are_counted
+        "E06",
+        "grants of earlier terms are counted",
+        ("elected by a majority", "election safety"),
+        _old_grants_are_counted,
     ),
     Mutant("E08", "asking for pre-votes clears the vote", UNSAFE_VOTES, _pre_vote_clears_the_vote),
     Mutant(
@@ -239,7 +242,7 @@ ELECTIONS = (
     Mutant(
         "R07",
         "half of an even number is a majority",
-        ("election safety", "committed is durable"),
+        ("elected by a majority", "election safety", "committed is durable"),
         _half_is_a_majority,
     ),
 )
