@@ -88,6 +88,9 @@ def stand(raft: Raft, *, transfer: bool = False) -> None:
     raft.become_candidate()
     if raft.record_vote(raft.id, True) is VoteResult.WON:
         leader.take_office(raft)
+        # Nobody else knows of this term and the disk doesn't yet: should it forget, the term will
+        # be used again, so nothing may be heard of it before.
+        raft.unproven = True
         return
     last_index, last_term = raft.log.last_index, raft.log.last_term
     for peer in raft.electors:

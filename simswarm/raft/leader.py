@@ -147,6 +147,8 @@ def on_heartbeat_reply(raft: Raft, message: LeaderHeartbeatReply) -> None:
 def on_persisted(raft: Raft) -> None:
     """More of the own log is durable."""
     own = raft.progress[raft.id]
+    if raft.unproven and raft.log.term_at(raft.log.persisted) == raft.term:
+        raft.unproven = False
     if raft.log.persisted > own.match:
         own.match = raft.log.persisted
         maybe_commit(raft)

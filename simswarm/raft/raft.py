@@ -81,6 +81,7 @@ class Raft:
         "transfer_ends",
         "transferee",
         "unapplied_bytes",
+        "unproven",
         "vote",
         "votes",
         "voting",
@@ -118,6 +119,8 @@ class Raft:
         """While joint: those of the outgoing voters, whose majority decides too."""
         self.pending_change: Index = 0
         """No change of membership may be proposed before this index is applied."""
+        self.unproven = False
+        """This leader needed no other vote than its own, which is not durable yet."""
         self.leaves_at: Index = 0
         """This leader has no vote any more, and steps down once this index is applied."""
         self.snapshot: Snapshot | None = None
@@ -268,6 +271,7 @@ class Raft:
         self.transferee = NO_LEADER
         self.leaves_at = 0
         self.handed_over = False
+        self.unproven = False
         if self.reads_busy:
             self.reads.drop(self.id)
             self.reads_busy = self.loyal
@@ -294,7 +298,7 @@ class Raft:
 
     def send(self, message: RaftMessage) -> None:
         """Send a message that promises nothing about this member's disk."""
-        self.messages.append(Outgoing(message, False))
+        self.messages.append(Outgoing(message, self.unproven))
 
     def send_durable(self, message: RaftMessage) -> None:
         """Send a message once all state it may depend on is durable."""

@@ -225,16 +225,16 @@ class RawNode:
 
     def ready(self) -> Ready:
         """Take all work there is."""
-        raft = self.raft
+        raft, log = self.raft, self.raft.log
         snapshot = self._take_extras() if raft.extras_due else None
-        committed = raft.log.take_committed()
+        committed = log.take_committed() if log.applied != log.committed else ()
         if committed and raft.watches_entries:
             self._watch(committed)
         if raft.append_due:
             # What is applied now may lead to a proposal at once, and then the commit index
             # goes with it: hold it back until the batch after this one.
             leader.replicate(raft, tell_commit=not committed)
-        entries = raft.log.take_unwritten()
+        entries = log.take_unwritten() if log.handed != log.last_index else ()
         messages, raft.messages = tuple(raft.messages), []
         hard_state = self._take_hard_state(entries)
         soft = self._take_soft_state()

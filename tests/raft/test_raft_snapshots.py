@@ -222,7 +222,9 @@ def test_an_append_below_the_snapshot_appends_nothing_twice(previous):
 def test_votes_compare_with_the_end_of_the_snapshot():
     node = member(term=3)
     say(node, install(5, 2))
-    assert say(node, RequestVote(9, 3, 1, 4, 2, transfer=True)) == [RequestVoteReply(9, 1, 3, False)]
+    assert say(node, RequestVote(9, 3, 1, 4, 2, transfer=True)) == [
+        RequestVoteReply(9, 1, 3, False)
+    ]
     assert say(node, RequestVote(9, 3, 1, 5, 2, transfer=True)) == [RequestVoteReply(9, 1, 3, True)]
 
 
