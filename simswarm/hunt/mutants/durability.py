@@ -175,7 +175,7 @@ DURABILITY = (
     Mutant(
         "D07",
         "a restart skips what is committed and not applied",
-        ("one history",),
+        ("one history", "linearizable"),
         _restart_skips_what_is_committed,
     ),
     Mutant(
