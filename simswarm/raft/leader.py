@@ -162,6 +162,9 @@ def maybe_commit(raft: Raft) -> None:
     if index > raft.log.committed and raft.log.term_at(index) == raft.term:
         raft.log.commit_to(index)
         raft.append_due = True
+        if raft.reads_busy:
+            # They may have waited for the first entry of this term.
+            raft.extras_due = True
 
 
 def report_unreachable(raft: Raft, peer: RaftID) -> None:
