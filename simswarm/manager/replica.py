@@ -373,7 +373,8 @@ class Replica:
     # ── Raft's work ──────────────────────────────────────────────────────────────────────────
 
     def _perform(self, ready: Ready) -> None:
-        self.wal.append(ready.entries, ready.hard_state)
+        if ready.entries or ready.hard_state is not None:
+            self.wal.append(ready.entries, ready.hard_state)
         for outgoing in ready.messages:
             self._send(outgoing)
         if ready.soft is not None:
