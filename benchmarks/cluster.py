@@ -22,6 +22,7 @@ from benchmarks.swarms import Faults, Services, Swarm, Writes
 from simswarm.base.time import MILLISECOND, SECOND, Duration
 
 HOUR = 3600
+TICK: Duration = 50 * MILLISECOND
 PATIENCE = 600
 """Simulated seconds within which all tasks have to run."""
 SLICE: Duration = SECOND // 2
@@ -72,11 +73,14 @@ class Case:
 CASES: Sequence[Case] = (
     Case("idle-5", "5 managers, idle", 10_000, target=2000),
     Case("idle-5-bare", "the same, without invariants", 10_000, watched=False),
+    Case("tick-5", "5 managers, 50 ms tick, idle", 1_000, tick=TICK),
+    Case("faults-5-idle", "the same, a fault every 3 s", 300, tick=TICK, faults=True),
+    Case("faults-5-light", "the same, 5 writes/s", 300, tick=TICK, faults=True, writes=5),
     Case(
         "faults-5",
         "5 managers, 50 ms tick, a fault every 3 s, 10 writes/s",
         300,
-        tick=50 * MILLISECOND,
+        tick=TICK,
         writes=10,
         faults=True,
         target=200,

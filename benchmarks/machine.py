@@ -33,7 +33,16 @@ def describe() -> dict[str, str | int]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "simswarm": version("simswarm"),
         **{name: version(name) for name in LIBRARIES},
+        "load": _load(),
     }
+
+
+def _load() -> str:
+    """How many processes wanted to run in the last minute: neighbours cost CPU time, too."""
+    try:
+        return f"{os.getloadavg()[0]:.1f}"
+    except (AttributeError, OSError):
+        return "unknown"
 
 
 def _cpu_model() -> str:
