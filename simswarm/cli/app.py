@@ -95,8 +95,14 @@ def run(words: Sequence[str]) -> int:
     if not __debug__:
         sys.stderr.write("simswarm checks itself while it runs: start Python without -O\n")
         return exits.USAGE
+    state.reset()
     try:
         app(global_flags_first(words), prog_name="simswarm")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else exits.USAGE
-    return exits.OK
+        code = end.code if isinstance(end.code, int) else exits.USAGE
+    else:
+        code = exits.OK
+    if code == exits.USAGE:
+        # words that were no command line: the reasons are on stderr
+        exits.answer_failure(code, "bad usage")
+    return code

@@ -59,19 +59,7 @@ def _report(found: dict[str, list[Problem]], errors: int) -> dict[str, Any]:
         "files": list(found),
         "errors": errors,
         "warnings": len(problems) - errors,
-        "problems": [
-            {
-                "code": problem.code,
-                "severity": problem.severity,
-                "message": problem.message,
-                "hint": problem.hint,
-                "file": problem.file,
-                "line": problem.line,
-                "column": problem.column,
-                "length": problem.length,
-            }
-            for problem in problems
-        ],
+        "problems": [problem.fields() for problem in problems],
     }
 
 
@@ -81,4 +69,7 @@ def _explain(code: str) -> None:
     text = explain(code)
     if text is None:
         raise Refused(f"there is no code {code}")
-    put(f"{code.upper()}: {text}")
+    if state.format == "text":
+        put(f"{code.upper()}: {text}")
+    else:
+        put_json({"code": code.upper(), "text": text})

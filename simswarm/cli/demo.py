@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from simswarm.cli.exits import VERDICTS, Refused, guarded
-from simswarm.cli.run import perform, report
+from simswarm.cli.run import Stopped, perform, report
 from simswarm.cli.state import put, put_json, say, state
 
 
@@ -29,7 +29,11 @@ def demo(
     if chosen not in shipped:
         raise Refused(f"there is no demo '{chosen}'; there are: {', '.join(shipped)}")
     scenario = load_scenario(shipped[chosen], runnable=True)
-    done = perform(scenario, seed, None)
+    try:
+        done = perform(scenario, seed, None)
+    except Stopped as stopped:
+        report(stopped.run, chosen, None, {})
+        raise
     report(done, chosen, None, {})
     say(f"  try it    simswarm run {chosen} --set cluster.managers=5 --seed 2")
     others = [other for other in shipped if other != chosen]

@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable
-from typing import NoReturn, ParamSpec
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
 
 import typer
+
+if TYPE_CHECKING:
+    from simswarm.scenario.errors import Problem
 
 OK, FAILED, USAGE, UNDECIDED, BUG, NOT_DETERMINISTIC, LIVE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 VERDICTS = {"pass": OK, "fail": FAILED, "undecided": UNDECIDED}
@@ -40,9 +44,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
-            # whatever is still buffered must find out here, not at the interpreter's end
-            sys.stdout.flush()
+            _until_written(command, *args, **kwargs)
         except typer.Exit:
             raise
         except KeyboardInterrupt:
@@ -57,6 +59,16 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
+def _until_written(command: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Call a command; whatever is buffered must find out here, not at the interpreter's end."""
+    try:
+        command(*args, **kwargs)
+    except typer.Exit:
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+
+
 def _explain(error: Exception) -> NoReturn:
     from simswarm.base.errors import ScenarioError, SimswarmError, Unsupported
     from simswarm.cli.state import state
@@ -65,11 +77,14 @@ def _explain(error: Exception) -> NoReturn:
         case Refused():
             _end(USAGE, f"error: {error}")
         case ScenarioError() | Unsupported():
-            _end(USAGE, error.message)
+            _end(USAGE, error.message, getattr(error, "problems", ()))
         case SimswarmError(code="failed precondition"):
             _end(USAGE, f"error: {error.message}")
         case Wrecked(cause=cause, saved=saved):
             _report_bug(cause, saved, verbose=state.verbose)
+        case OSError():
+            where = "" if error.filename is None else f"{error.filename}: "
+            _end(USAGE, f"error: {where}{error.strerror or error}")
         case _:
             _report_bug(error, "", verbose=state.verbose)
 
@@ -86,6 +101,22 @@ def _report_bug(error: Exception, saved: str, *, verbose: bool) -> NoReturn:
     _end(BUG, "\n".join(lines))
 
 
-def _end(code: int, text: str) -> NoReturn:
+def _end(code: int, text: str, problems: Sequence[Problem] = ()) -> NoReturn:
+    """Say how it ended: to people, and to programs that wait for their one JSON object."""
     sys.stderr.write(text.rstrip() + "\n")
+    answer_failure(code, text, problems)
     raise typer.Exit(code)
+
+
+def answer_failure(code: int, text: str, problems: Sequence[Problem] = ()) -> None:
+    """Put the one JSON object of a command that came to no result, if one is asked for."""
+    from simswarm.cli.state import put_json, state
+
+    if state.format != "text" and not state.answered:
+        answer: dict[str, Any] = {"error": text.strip(), "exit_code": code}
+        if problems:
+            answer["problems"] = [problem.fields() for problem in problems]
+        put_json(answer)
+        # a place that can't be written to has been complained about already
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()

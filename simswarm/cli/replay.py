@@ -25,11 +25,11 @@ def replay(
     ] = False,
 ) -> None:
     """Run a bundle's scenario again."""
-    from simswarm.scenario.load import load_scenario
+    from simswarm.scenario.load import load_locked
 
     opened = open_bundle(bundle)
     _warn(opened)
-    scenario = load_scenario(opened.lock, runnable=True)
+    scenario = load_locked(opened.lock)
     if to is not None:
         _show_state(scenario, span_of(to, "--to"))
         raise typer.Exit(OK)

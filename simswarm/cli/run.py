@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from simswarm.cli.exits import NOT_DETERMINISTIC, VERDICTS, Refused, Wrecked, guarded
+from simswarm.cli.interrupt import Interrupted, Interrupts
 from simswarm.cli.state import put, put_json, say, state
 
 if TYPE_CHECKING:
@@ -52,7 +53,11 @@ def run(
     elif with_:
         raise Refused("--with needs --fork-at: when is it to happen?")
     end = None if until is None else span_of(until, "--until")
-    done = perform(scenario, seed, end)
+    try:
+        done = perform(scenario, seed, end)
+    except Stopped as stopped:
+        report(stopped.run, file, out, meta)
+        raise
     again = None
     if verify:
         from simswarm.scenario.keep import locked
@@ -74,10 +79,19 @@ def run(
     raise typer.Exit(VERDICTS[done.verdict])
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C: the run ends earlier than it should; `run` is what there is of it."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__("interrupted")
+        self.run = run
+
+
 def perform(scenario: Scenario, seed: int | None, until: int | None) -> Run:
     """Play a scenario, with a header and a progress bar.
 
     Raises:
+        Stopped: somebody pressed Ctrl-C; what there is of the run is whole as far as it goes.
         Wrecked: simswarm itself failed; what there was is kept.
     """
     from simswarm.base.errors import ScenarioError, Unsupported
@@ -89,10 +103,13 @@ def perform(scenario: Scenario, seed: int | None, until: int | None) -> Run:
     show.header(scenario, scenario.seed if seed is None else seed)
     playing = Playing(scenario, seed=seed, until=until, views=True)
     try:
-        with SimulatedTime() as progress:
+        with Interrupts() as interrupts, SimulatedTime() as progress:
             playing.form()
-            playing.play(progress)
+            playing.play(interrupts.before(progress))
             return playing.finish()
+    except Interrupted:
+        playing.interrupt()
+        raise Stopped(playing.finish()) from None
     except (ScenarioError, Unsupported, FormationFailed):
         raise
     except Exception as error:

@@ -15,14 +15,20 @@ Format = Literal["text", "json", "ndjson"]
 class State:
     """The global flags of this call."""
 
-    __slots__ = ("_console", "format", "progress", "quiet", "verbose")
+    __slots__ = ("_console", "answered", "format", "progress", "quiet", "verbose")
 
     def __init__(self) -> None:
+        self._console: Console | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to what holds without any flag."""
         self.format: Format = "text"
         self.quiet = False
         self.verbose = False
         self.progress = True
-        self._console: Console | None = None
+        self.answered = False
+        """Whether the one JSON object of this call has been written."""
 
     @property
     def console(self) -> Console:
@@ -57,7 +63,7 @@ def put(text: str) -> None:
 
 def put_json(value: Any) -> None:
     """A result as JSON on stdout: indented, or on one line for `ndjson`."""
-    if state.format == "ndjson":
-        put(json.dumps(value, ensure_ascii=False))
-    else:
-        put(json.dumps(value, ensure_ascii=False, indent=1))
+    state.answered = True
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    indent = None if state.format == "ndjson" else 1
+    put(json.dumps(value, ensure_ascii=plain, indent=indent))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from simswarm.cli.exits import FAILED, OK, UNDECIDED, Refused, guarded
+from simswarm.cli.exits import BUG, FAILED, OK, UNDECIDED, Refused, guarded
 from simswarm.cli.run import FILE, settings
 from simswarm.cli.state import put, put_json, say, state
 
@@ -57,7 +58,8 @@ def sweep(
                 under_way.run(pool, count, bar.add)
         except KeyboardInterrupt:
             say(f"\nstopped: {len(under_way.rows)} of {planned.total} runs are kept")
-            say(f"go on with the same command, or:  simswarm sweep {file} --out {folder}")
+            given = f" --seeds {seeds}" if seeds else ""
+            say(f"go on with the same command, or: simswarm sweep {file}{given} --out {folder}")
             pool.shutdown(wait=False, cancel_futures=True)
             under_way.write()
             raise
@@ -91,7 +93,7 @@ class _Bar:
         self._sweep = under_way
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._told = 0.0
+        self._told = time.monotonic()
 
     def __enter__(self) -> _Bar:
         if state.shows_progress:
@@ -116,8 +118,6 @@ class _Bar:
 
     def add(self, _rows: Sequence[Row]) -> None:
         """These runs are done."""
-        import time
-
         rows = self._sweep.rows
         failed = sum(row["verdict"] != "pass" for row in rows)
         if self._bar is not None and self._task is not None:
@@ -145,7 +145,9 @@ def _report(under_way: Sweep, paths: list[Path]) -> None:
             say(f"bug in simswarm at seed {row['seed']}: {row['error']}", style="bold red")
     say(f"wrote {', '.join(str(path) for path in paths)}")
     say(f"look  simswarm plot {under_way.folder}")
-    if verdicts.get("fail") or verdicts.get("bug"):
+    if verdicts.get("bug"):
+        raise typer.Exit(BUG)
+    if verdicts.get("fail"):
         raise typer.Exit(FAILED)
     raise typer.Exit(UNDECIDED if verdicts.get("undecided") else OK)
 

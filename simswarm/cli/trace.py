@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from simswarm.cli.bundles import open_bundle
 from simswarm.cli.exits import guarded
 from simswarm.cli.run import span_of
+from simswarm.cli.state import put, put_json, state
 
 
 @guarded
@@ -21,17 +21,20 @@ def trace(
     since: Annotated[str | None, typer.Option(help="From here on, such as 20s.")] = None,
     until: Annotated[str | None, typer.Option(help="Up to here.")] = None,
 ) -> None:
-    """Print trace records as NDJSON."""
-    import msgspec
-
+    """Print trace records as NDJSON; with --format json as one object."""
     opened = open_bundle(bundle)
     first = None if since is None else _instant(since, "--since")
     last = None if until is None else _instant(until, "--until")
-    decode = msgspec.json.Decoder().decode
-    for line in opened.lines():
-        record = decode(line)
-        if _matches(record, kind, node, first, last):
-            sys.stdout.write(line.decode() + "\n")
+    found = (
+        (line, record)
+        for line, record in opened.pairs()
+        if _matches(record, kind, node, first, last)
+    )
+    if state.format == "json":
+        put_json({"bundle": str(opened.path), "records": [record for _, record in found]})
+        return
+    for line, _ in found:
+        put(line.decode(errors="replace"))
 
 
 def _instant(text: str, flag: str) -> float:

@@ -18,6 +18,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,8 +36,16 @@ SUFFIX = ".swrun"
 DEFAULT_FOLDER = Path(".simswarm/runs")
 FORMAT = 1
 LOCK, TRACE, RESULT, META = "scenario.lock.yaml", "trace.ndjson.gz", "result.json", "meta.json"
-LARGEST_PART = 2_000_000_000
-"""Bytes that one part of a bundle may unpack to."""
+MOST_PARTS = 1_000
+SMALL, MOST_RATIO = 64_000_000, 100
+"""Parts may unpack to so many bytes, and so many times the size of the bundle beyond."""
+LONGEST_LINE = 16_000_000
+"""Bytes of one record."""
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, RuntimeError, struct.error, zlib.error, lzma.LZMAError),
+    zipfile.BadZipFile,
+)
+"""What reading a damaged or foreign zip may raise."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -116,10 +126,10 @@ class Bundle:
         self.path = path
         try:
             with zipfile.ZipFile(path) as archive:
-                self._parts = {info.filename: _read(archive, info) for info in archive.infolist()}
+                self._parts = _unpacked(archive, path.stat().st_size)
         except FileNotFoundError:
             raise BundleError(f"{path}: there is no such file") from None
-        except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        except UNREADABLE as error:
             raise BundleError(f"{path}: not a run bundle ({error})") from None
         missing = [name for name in (LOCK, TRACE, RESULT, META) if name not in self._parts]
         if missing:
@@ -156,31 +166,61 @@ class Bundle:
         """
         try:
             with gzip.open(io.BytesIO(self._parts[TRACE])) as trace:
-                for line in trace:
+                while line := trace.readline(LONGEST_LINE):
+                    if len(line) == LONGEST_LINE:
+                        raise ValueError("a line without end")
                     yield line.rstrip(b"\n")
-        except (OSError, EOFError, zlib.error) as error:
+        except UNREADABLE as error:
             raise BundleError(f"{self.path}: its trace is damaged ({error})") from None
 
     def records(self) -> Iterator[Json]:
         """The trace, record by record, as JSON objects."""
+        for _, record in self.pairs():
+            yield record
+
+    def pairs(self) -> Iterator[tuple[bytes, Json]]:
+        """The trace: every line, and what it says.
+
+        Raises:
+            BundleError: the trace is damaged.
+        """
         decode = msgspec.json.Decoder().decode
         for line in self.lines():
             try:
-                yield decode(line)
-            except msgspec.DecodeError as error:
+                record = decode(line)
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise BundleError(f"{self.path}: its trace is damaged ({error})") from None
+            if not _is_record(record):
+                raise BundleError(f"{self.path}: its trace is damaged (no t, node and kind)")
+            yield line, record
 
     def _object(self, name: str) -> Json:
         try:
             found = json.loads(self._parts[name])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BundleError(f"{self.path}: {name} is damaged ({error})") from None
         if not isinstance(found, dict):
             raise BundleError(f"{self.path}: {name} is damaged")
         return found
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    if info.file_size > LARGEST_PART:
-        raise BundleError(f"{info.filename} would unpack to {info.file_size} bytes")
-    return archive.read(info)
+def _unpacked(archive: zipfile.ZipFile, size: int) -> dict[str, bytes]:
+    """The parts that make a bundle, if they are of a reasonable size; others are left alone."""
+    parts = [info for info in archive.infolist() if _is_part(info.filename)]
+    whole = sum(info.file_size for info in parts)
+    if len(parts) > MOST_PARTS or whole > SMALL + MOST_RATIO * size:
+        raise ValueError(f"{len(parts)} parts would unpack to {whole} bytes")
+    return {info.filename: archive.read(info) for info in parts}
+
+
+def _is_part(name: str) -> bool:
+    return name in (LOCK, TRACE, RESULT, META) or name.startswith("views/")
+
+
+def _is_record(record: Any) -> bool:
+    return (
+        isinstance(record, dict)
+        and isinstance(record.get("t"), int | float)
+        and isinstance(record.get("node"), str)
+        and isinstance(record.get("kind"), str)
+    )

@@ -49,6 +49,19 @@ class Problem(NamedTuple):
         """Whether it keeps the scenario from running."""
         return self.severity == "error"
 
+    def fields(self) -> dict[str, str | int]:
+        """As programs read it."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "message": self.message,
+            "hint": self.hint,
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "length": self.length,
+        }
+
     def headline(self) -> str:
         """`file:line:column: error[E101]: message`, as editors read it."""
         where = f"{self.file}:{self.line}:{self.column}"

@@ -6,14 +6,17 @@ no event it is the same run altogether.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from simswarm.base.errors import ScenarioError
 from simswarm.base.time import Duration, format_duration
 from simswarm.scenario.load import load_scenario
 from simswarm.scenario.lock import lock
-from simswarm.scenario.model import Scenario
+from simswarm.scenario.model import Event, Scenario
+from simswarm.scenario.model.event import TRIGGERS
 from simswarm.scenario.positions import Document
+from simswarm.scenario.settings import Given
 
 FORK_ID = "fork"
 
@@ -26,16 +29,37 @@ def forked(scenario: Scenario, at: Duration, events: list[str]) -> Scenario:
     """
     if not events:
         return scenario
-    data = Document(lock(scenario), "fork").data
     taken = [event.id for event in scenario.events]
+    added: dict[str, Given] = {}
     for text in events:
-        event = {"at": format_duration(at), **_mapping(text)}
+        event = _mapping(text)
+        if not _follows(event, added):
+            event["at"] = format_duration(at)
         if "id" not in event and FORK_ID not in taken:
             event["id"] = FORK_ID
             taken.append(FORK_ID)
-        data.setdefault("events", []).append(event)
-    changed = load_scenario(lock(scenario), {"events": data["events"]}, runnable=True)
-    return changed.model_copy(update={"name": scenario.name})
+        added[f"events.{len(scenario.events) + len(added)}"] = Given(event, "--with", text)
+    # room for the new ones, so that errors in them are told of the words they were given in
+    room = tuple(Event.model_validate({"at": format_duration(at), "note": FORK_ID}) for _ in added)
+    roomy = scenario.model_copy(update={"events": (*scenario.events, *room)})
+    changed = load_scenario(lock(roomy), added, runnable=True)
+    changed._origin = scenario._origin
+    for copied, known in zip(changed.events, scenario.events, strict=False):
+        copied._origin = known._origin
+    for expectation, expected in zip(changed.expect, scenario.expect, strict=True):
+        expectation._origin = expected._origin
+    return changed
+
+
+def _follows(event: dict[str, Any], added: Mapping[str, Given]) -> bool:
+    """Whether an event comes after another one of the fork; it has no trigger else."""
+    new = [given.value.get("id") for given in added.values()]
+    if str(event.get("after", "")).split("+")[0].strip() in new:
+        return True
+    for trigger in TRIGGERS:
+        if trigger in event:
+            raise ScenarioError(f"--with: '{trigger}' has no place here, --fork-at is the moment")
+    return False
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from simswarm.scenario.model.origin import Origin
 from simswarm.scenario.positions import Document, Path
 from simswarm.scenario.reading import Reading
 from simswarm.scenario.references import wrong_references
-from simswarm.scenario.settings import BadPath, assign
+from simswarm.scenario.settings import BadPath, Given, assign
 from simswarm.scenario.shape import (
     hides_names,
     known_extensions,
@@ -40,7 +40,22 @@ from simswarm.scenario.supported import unsupported, unsupported_in_stack
 from simswarm.scenario.translate import Translator
 
 Settings = Mapping[str, Any]
+LOCKED = "scenario.lock.yaml"
 NO_EFFECT = "networks, ports and volumes of the stack are kept, but have no effect yet"
+
+
+def load_locked(text: str) -> Scenario:
+    """Read the text of a locked scenario. It needs no other file, and is given none.
+
+    Raises:
+        ScenarioErrors: it is wrong, names a file, or can't be run yet.
+    """
+    reading, problems = _Loading(Document(text, LOCKED), None).run({})
+    if reading is not None:
+        problems += unsupported(reading, "error")
+    if reading is None or any(problem.is_error for problem in problems):
+        raise ScenarioErrors(in_order(problems))
+    return reading.scenario
 
 
 def load_scenario(
@@ -114,7 +129,8 @@ class _Loading:
 
     __slots__ = ("_document", "_folder", "_problems")
 
-    def __init__(self, document: Document, folder: FilePath) -> None:
+    def __init__(self, document: Document, folder: FilePath | None) -> None:
+        """`folder`: what paths are relative to; None: no other file is read."""
         self._document, self._folder = document, folder
         self._problems: list[Problem] = []
 
@@ -147,15 +163,19 @@ class _Loading:
 
     def _with_settings(self, data: Any, settings: Settings) -> Any:
         for path, value in settings.items():
+            given = value if isinstance(value, Given) else None
             try:
-                data, where = assign(data, path, value)
+                data, where = assign(data, path, value if given is None else given.value)
             except BadPath as error:
                 place = Place("--set", 1, 1, len(path))
                 self._problems.append(
                     Problem("E170", error.message, *place[:3], error.hint, "error", len(path))
                 )
                 continue
-            self._document.override(where, f"{path}={_shown(value)}")
+            if given is None:
+                self._document.override(where, f"{path}={_shown(value)}", len(path) + 1)
+            else:
+                self._document.override(where, _shown(given.text), 0, given.flag)
         return data
 
     def _scenario(self, data: dict[str, Any]) -> Reading | None:

@@ -46,9 +46,8 @@ class _Setting:
 
     __slots__ = ("file", "lines", "place")
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, start: int) -> None:
         self.file, self.lines = file, [text]
-        start = text.find("=") + 1
         self.place = Place(file, 1, start + 1, max(1, len(text) - start))
 
 
@@ -136,9 +135,11 @@ class Document:
             return whole
         return Place(self.file, whole.line, column + offset + 1, max(1, length))
 
-    def override(self, path: Path, setting: str) -> None:
-        """Say that the value at a path comes from a setting `PATH=VALUE`, not from the file."""
-        self._settings.insert(0, (path, _Setting(f"--set#{len(self._settings) + 1}", setting)))
+    def override(self, path: Path, setting: str, start: int, flag: str = "--set") -> None:
+        """Say that the value at a path comes from a flag, not from the file: from `setting`,
+        where it begins at `start`."""
+        name = f"{flag}#{len(self._settings) + 1}"
+        self._settings.insert(0, (path, _Setting(name, setting, start)))
 
     def _setting(self, path: Path) -> _Setting | None:
         for start, setting in self._settings:

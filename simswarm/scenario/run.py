@@ -172,6 +172,13 @@ class Playing:
         lasted = self.end - known >= calm.monitor
         return lasted and calm.is_stable(self.end) and not self.stage.clients.open
 
+    def interrupt(self) -> None:
+        """End here, between two slices: what is not decided yet stays open."""
+        self.until = self.end
+        for judge in self.stage.referee.judges:
+            if judge.verdict is None:
+                judge.decide("undecided", None, "the run was interrupted")
+
     def finish(self) -> Run:
         """Judge what is still open, and put the result together."""
         scene = self.stage.scene

@@ -18,6 +18,7 @@ from typing import Any
 
 from ruamel.yaml.error import YAMLError
 
+from simswarm.base.values import Value
 from simswarm.scenario.errors import ScenarioErrors, did_you_mean
 from simswarm.scenario.forms import describe
 from simswarm.scenario.positions import Document, Path
@@ -31,6 +32,14 @@ class BadPath(ValueError):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message, self.hint = message, hint
+
+
+class Given(Value, frozen=True):
+    """A value that was written otherwise than as `PATH=VALUE`: which flag gave it, and how."""
+
+    value: Any
+    flag: str
+    text: str
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -27,7 +27,8 @@ class StackReader:
 
     __slots__ = ("_document", "_files", "_folder", "problems", "read")
 
-    def __init__(self, document: Document, folder: FilePath) -> None:
+    def __init__(self, document: Document, folder: FilePath | None) -> None:
+        """`folder`: what paths are relative to; None: no file is read."""
         self._document, self._folder = document, folder
         self._files: dict[str, Document] = {}
         self.problems: list[Problem] = []
@@ -108,6 +109,9 @@ class StackReader:
     def _file(self, name: str, path: Path) -> Document | None:
         if name in self._files:
             return self._files[name]
+        if self._folder is None:
+            self._report("E002", f"{name} is not read: this scenario stands alone", path)
+            return None
         file = self._folder / name
         try:
             text = file_text(file).replace("\r\n", "\n").replace("\r", "\n")

@@ -19,7 +19,7 @@ from typing import Any
 from simswarm.base.errors import SimswarmError
 from simswarm.base.values import Value
 from simswarm.scenario.finished import Run
-from simswarm.scenario.load import load_scenario
+from simswarm.scenario.load import load_locked
 from simswarm.scenario.result import Json
 from simswarm.scenario.run import Playing
 from simswarm.sim.digest import (
@@ -79,7 +79,7 @@ def _first(run: Run, lock: str, checkpoints: Sequence[Checkpoint]) -> Difference
 
 def steps_of(lock: str, window: tuple[int, int]) -> list[StepRecord]:
     """The steps of a locked scenario's run, in words."""
-    playing = Playing(load_scenario(lock), record_steps=window)
+    playing = Playing(load_locked(lock), record_steps=window)
     playing.form()
     playing.play()
     return playing.world.recorded_steps
@@ -118,7 +118,7 @@ def _elsewhere(request: Json) -> Json:
 def answer(request: Json) -> Json:
     """Run a locked scenario and tell its digest, checkpoints and, if asked for, steps."""
     window = request.get("window")
-    scenario = load_scenario(request["lock"])
+    scenario = load_locked(request["lock"])
     playing = Playing(scenario, record_steps=tuple(window) if window else None)
     playing.form()
     playing.play()
