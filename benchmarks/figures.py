@@ -21,7 +21,7 @@ from simswarm.base.trace import TraceRecord
 from simswarm.campaign.sweep import process_pool
 from simswarm.report.distribution import ecdf, quantile_rows
 from simswarm.report.sample import Sample, share_interval
-from simswarm.scenario.load import load_scenario
+from simswarm.scenario.loading.load import load_scenario
 from simswarm.scenario.run import play
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -21,9 +21,9 @@ from time import process_time
 import simpy
 
 from simswarm.base.effects import TimerKey
-from simswarm.sim.clock import Clock, ClockModel
 from simswarm.sim.kernel import SimEnvironment
-from simswarm.sim.timers import Timer, Timers
+from simswarm.sim.machine.clock import Clock, ClockModel
+from simswarm.sim.machine.timers import Timer, Timers
 
 ROUNDS = 5
 NODES = 100

@@ -23,8 +23,8 @@ from simswarm.model.specs import (
     TaskSpec,
 )
 from simswarm.model.taskstate import TaskState
-from simswarm.sim.faults import LinkFault
-from simswarm.sim.profiles import lan
+from simswarm.sim.fabric.faults import LinkFault
+from simswarm.sim.fabric.profiles import lan
 from simswarm.sim.world import World
 from simswarm.wire.control import CallFailed, CreateService, RemoveService, Result, ServiceResult
 

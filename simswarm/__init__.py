@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simswarm.scenario.api import run
     from simswarm.scenario.cluster import Cluster
-    from simswarm.scenario.finished import Run
-    from simswarm.scenario.load import load_scenario
+    from simswarm.scenario.loading.load import load_scenario
     from simswarm.scenario.model import Scenario
+    from simswarm.scenario.outcome.finished import Run
 
 __version__ = "0.1.0"
 __all__ = ["Cluster", "Run", "Scenario", "__version__", "load_scenario", "run"]
 
 _HOMES = {
     "Cluster": "simswarm.scenario.cluster",
-    "Run": "simswarm.scenario.finished",
+    "Run": "simswarm.scenario.outcome.finished",
     "Scenario": "simswarm.scenario.model",
-    "load_scenario": "simswarm.scenario.load",
+    "load_scenario": "simswarm.scenario.loading.load",
     "run": "simswarm.scenario.api",
 }
 

@@ -7,7 +7,7 @@ What commits is recorded by the leader. A new leader can't know which of its pre
 entries that one had recorded before it died, and records them again: `CommittedOnce` drops these
 doubles where the records of a whole swarm come together.
 
-Not here: trace files (`scenario/bundle.py`), the digest over the execution (`sim/driver.py`).
+Not here: trace files (`scenario/outcome/bundle.py`), the digest (`sim/digest.py`).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from simswarm.scenario.settings import parse_setting
+from simswarm.scenario.text.settings import parse_setting
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from simswarm.base.errors import SimswarmError
 from simswarm.campaign.cells import Cell, Job
 from simswarm.campaign.journal import Row
 from simswarm.campaign.measures import measure
-from simswarm.scenario.finished import Run
-from simswarm.scenario.load import load_scenario
+from simswarm.scenario.loading.load import load_scenario
+from simswarm.scenario.outcome.finished import Run
 from simswarm.scenario.run import play
 
 BUG = "bug"

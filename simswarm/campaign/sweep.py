@@ -28,11 +28,11 @@ from simswarm.campaign.job import Order, carry_out
 from simswarm.campaign.journal import Heading, Journal, Row
 from simswarm.campaign.summary import CellSummary, summarise, summary_rows
 from simswarm.report.table import write_csv
-from simswarm.scenario.load import load_scenario
-from simswarm.scenario.lock import lock
+from simswarm.scenario.loading.load import load_scenario
+from simswarm.scenario.loading.lock import lock
 from simswarm.scenario.model import Scenario
 from simswarm.scenario.model.expect import Converged, LeaderElected
-from simswarm.scenario.result import ENGINE
+from simswarm.scenario.outcome.result import ENGINE
 
 SEEDS_A_JOB = 4
 WAITING_JOBS = 4

@@ -9,7 +9,7 @@ Invariants:
     I1. Only frames that carry a promise are decoded (a look at the tag tells).
 
 Source: PAPER 5.2, 5.3, figure 2 ("updated on stable storage before responding to RPCs").
-Not here: that the disk keeps what it said was durable (`sim/disk.py` and its tests).
+Not here: that the disk keeps what it said was durable (`sim/machine/disk.py` and its tests).
 """
 
 from __future__ import annotations

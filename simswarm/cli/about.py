@@ -15,7 +15,7 @@ from simswarm.cli.state import put, put_json, state
 
 def print_version() -> None:
     """Version and engine number."""
-    from simswarm.scenario.result import ENGINE
+    from simswarm.scenario.outcome.result import ENGINE
 
     put(f"simswarm {__version__} (engine {ENGINE})")
 
@@ -23,7 +23,7 @@ def print_version() -> None:
 @guarded
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    from simswarm.scenario.schema import json_schema
+    from simswarm.scenario.loading.schema import json_schema
 
     put_json(json_schema())
 
@@ -45,7 +45,7 @@ def doctor() -> None:
 
 
 def _report() -> dict[str, Any]:
-    from simswarm.scenario.result import ENGINE
+    from simswarm.scenario.outcome.result import ENGINE
     from simswarm.scenario.shipped import shipped_scenarios
 
     return {

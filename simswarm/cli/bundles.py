@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from simswarm.cli.exits import Refused
 
 if TYPE_CHECKING:
-    from simswarm.scenario.bundle import Bundle
+    from simswarm.scenario.outcome.bundle import Bundle
 
 
 def open_bundle(text: str) -> Bundle:
     """A bundle by its path, by its name in the default folder, or the newest one: `last`."""
-    from simswarm.scenario.bundle import DEFAULT_FOLDER, Bundle
+    from simswarm.scenario.outcome.bundle import DEFAULT_FOLDER, Bundle
 
     path = Path(text)
     if text == "last":
@@ -25,7 +25,7 @@ def open_bundle(text: str) -> Bundle:
 
 def newest(count: int) -> list[Bundle]:
     """The newest bundles of the default folder, oldest of them first."""
-    from simswarm.scenario.bundle import DEFAULT_FOLDER, SUFFIX, Bundle
+    from simswarm.scenario.outcome.bundle import DEFAULT_FOLDER, SUFFIX, Bundle
 
     paths = sorted(DEFAULT_FOLDER.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime_ns)
     if len(paths) < count:

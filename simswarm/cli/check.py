@@ -10,7 +10,7 @@ from simswarm.cli.exits import USAGE, Refused, guarded
 from simswarm.cli.state import put, put_json, state
 
 if TYPE_CHECKING:
-    from simswarm.scenario.errors import Problem
+    from simswarm.scenario.text.errors import Problem
 
 
 @guarded
@@ -24,7 +24,7 @@ def check(
         return
     if not files:
         raise Refused("which file? simswarm check FILE…")
-    from simswarm.scenario.load import check as find_problems
+    from simswarm.scenario.loading.load import check as find_problems
     from simswarm.scenario.shipped import find_scenario
 
     found = {file: find_problems(find_scenario(file)) for file in files}
@@ -64,7 +64,7 @@ def _report(found: dict[str, list[Problem]], errors: int) -> dict[str, Any]:
 
 
 def _explain(code: str) -> None:
-    from simswarm.scenario.codes import explain
+    from simswarm.scenario.text.codes import explain
 
     text = explain(code)
     if text is None:

@@ -18,7 +18,7 @@ def demo(
     seed: Annotated[int | None, typer.Option(min=0)] = None,
 ) -> None:
     """Run a shipped scenario and tell its story."""
-    from simswarm.scenario.load import load_scenario
+    from simswarm.scenario.loading.load import load_scenario
     from simswarm.scenario.shipped import DEMO, shipped_scenarios
 
     shipped = shipped_scenarios()

@@ -17,7 +17,7 @@ def diff(
     last: Annotated[bool, typer.Option("--last", help="The two newest.")] = False,
 ) -> None:
     """Show the first difference between two runs, and how their outcomes differ."""
-    from simswarm.scenario.diff import compare
+    from simswarm.scenario.outcome.diff import compare
 
     if last or bundles == ["2"]:
         a, b = newest(2)

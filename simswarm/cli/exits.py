@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
 import typer
 
 if TYPE_CHECKING:
-    from simswarm.scenario.errors import Problem
+    from simswarm.scenario.text.errors import Problem
 
 OK, FAILED, USAGE, UNDECIDED, BUG, NOT_DETERMINISTIC, LIVE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 VERDICTS = {"pass": OK, "fail": FAILED, "undecided": UNDECIDED}

@@ -28,11 +28,11 @@ from simswarm.cli.run import FILE, settings, span_of
 from simswarm.cli.state import put, put_json, say, state
 
 if TYPE_CHECKING:
-    from simswarm.live.state import StateFolder
-    from simswarm.live.world import LiveWorld
-    from simswarm.scenario.errors import Problem
-    from simswarm.scenario.finished import Run
+    from simswarm.live.supervisor.state import StateFolder
+    from simswarm.live.supervisor.world import LiveWorld
     from simswarm.scenario.model import Scenario
+    from simswarm.scenario.outcome.finished import Run
+    from simswarm.scenario.text.errors import Problem
 
 P = ParamSpec("P")
 EngineName = Literal["docker", "none"]
@@ -139,11 +139,11 @@ def _checked(
     Raises:
         ScenarioErrors: the file is wrong, or can't be run at all yet.
     """
-    from simswarm.scenario.errors import ScenarioErrors
     from simswarm.scenario.livecheck import check_live
-    from simswarm.scenario.load import read
+    from simswarm.scenario.loading.load import read
+    from simswarm.scenario.loading.supported import unsupported
     from simswarm.scenario.shipped import find_scenario
-    from simswarm.scenario.supported import unsupported
+    from simswarm.scenario.text.errors import ScenarioErrors
 
     reading, problems = read(find_scenario(file), settings(set or []))
     if reading is not None:
@@ -210,8 +210,8 @@ def down(
 ) -> None:
     """Stop everything of a live swarm and leave nothing behind."""
     from simswarm.base.errors import Unavailable
-    from simswarm.live.state import DEFAULT_ROOT, StateFolder
-    from simswarm.live.sweep import sweep
+    from simswarm.live.supervisor.state import DEFAULT_ROOT, StateFolder
+    from simswarm.live.supervisor.sweep import sweep
 
     names = StateFolder.all(dir or DEFAULT_ROOT) if all else [name]
     left = ""
@@ -234,8 +234,8 @@ def watch(
 ) -> None:
     """Print a live swarm's trace as it grows, from its beginning. Touches nothing."""
     from simswarm.base.time import SECOND
-    from simswarm.live.world import LiveWorld
-    from simswarm.sim.faults import FaultBook
+    from simswarm.live.supervisor.world import LiveWorld
+    from simswarm.sim.fabric.faults import FaultBook
 
     world = LiveWorld(_folder(name, dir), FaultBook())
     world.observers.append(_Printer(kind, node))
@@ -323,7 +323,7 @@ def _on_running(folder: StateFolder, scenario: Scenario, until: int | None) -> R
 def _on_own(
     folder: StateFolder, scenario: Scenario, engine: EngineName, until: int | None, *, keep: bool
 ) -> Run:
-    from simswarm.live.sweep import sweep
+    from simswarm.live.supervisor.sweep import sweep
     from simswarm.scenario.liveplay import start_swarm
 
     with _swept_on_error(folder):
@@ -351,9 +351,9 @@ def _play(world: LiveWorld, scenario: Scenario, until: int | None) -> Run:
 
 def _report_run(done: Run, file: str, out: Path | None, trace: Path | None) -> None:
     from simswarm.cli import show
-    from simswarm.scenario.bundle import trace_lines, write_trace
-    from simswarm.scenario.keep import save
-    from simswarm.scenario.story import Story
+    from simswarm.scenario.narration.story import Story
+    from simswarm.scenario.outcome.bundle import trace_lines, write_trace
+    from simswarm.scenario.outcome.keep import save
 
     if trace is not None:
         write_trace(trace, done.records)
@@ -378,7 +378,7 @@ def _report_run(done: Run, file: str, out: Path | None, trace: Path | None) -> N
 
 def _folder(name: str, dir: Path | None) -> StateFolder:
     from simswarm.base.errors import InvalidSpec
-    from simswarm.live.state import DEFAULT_ROOT, StateFolder
+    from simswarm.live.supervisor.state import DEFAULT_ROOT, StateFolder
 
     try:
         return StateFolder(name, dir or DEFAULT_ROOT)
@@ -404,7 +404,7 @@ def _require(engine: EngineName) -> None:
 @contextmanager
 def _swept_on_error(folder: StateFolder) -> Iterator[None]:
     """Leave nothing behind if what follows doesn't end well."""
-    from simswarm.live.sweep import sweep
+    from simswarm.live.supervisor.sweep import sweep
 
     existed = folder.path.exists()
     try:

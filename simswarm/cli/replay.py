@@ -12,8 +12,8 @@ from simswarm.cli.run import perform, span_of
 from simswarm.cli.state import put, put_json, say, state
 
 if TYPE_CHECKING:
-    from simswarm.scenario.bundle import Bundle
-    from simswarm.scenario.finished import Run
+    from simswarm.scenario.outcome.bundle import Bundle
+    from simswarm.scenario.outcome.finished import Run
 
 
 @guarded
@@ -25,7 +25,7 @@ def replay(
     ] = False,
 ) -> None:
     """Run a bundle's scenario again."""
-    from simswarm.scenario.load import load_locked
+    from simswarm.scenario.loading.load import load_locked
 
     opened = open_bundle(bundle)
     _warn(opened)
@@ -39,7 +39,7 @@ def replay(
         code = _compare(opened, done)
     elif state.format == "text":
         from simswarm.cli import show
-        from simswarm.scenario.story import Story
+        from simswarm.scenario.narration.story import Story
 
         show.story(Story().tell(done.records))
         show.verdicts(done)
@@ -51,7 +51,7 @@ def replay(
 
 def _warn(opened: Bundle) -> None:
     """A bundle of another engine number need not give the same run."""
-    from simswarm.scenario.result import ENGINE
+    from simswarm.scenario.outcome.result import ENGINE
 
     engine = opened.meta.get("engine")
     if engine != ENGINE:
@@ -87,9 +87,9 @@ def _first_difference(opened: Bundle, done: Run) -> str:
 
 
 def _show_state(scenario: Any, to: int) -> None:
-    from simswarm.scenario.result import state_json
+    from simswarm.scenario.narration.story import Story
+    from simswarm.scenario.outcome.result import state_json
     from simswarm.scenario.run import Playing
-    from simswarm.scenario.story import Story
 
     playing = Playing(scenario, until=to)
     playing.form()

@@ -12,8 +12,8 @@ from simswarm.cli.interrupt import Interrupted, Interrupts
 from simswarm.cli.state import put, put_json, say, state
 
 if TYPE_CHECKING:
-    from simswarm.scenario.finished import Run
     from simswarm.scenario.model import Scenario
+    from simswarm.scenario.outcome.finished import Run
 
 FILE = Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped scenario.")]
 
@@ -40,7 +40,7 @@ def run(
     ] = None,
 ) -> None:
     """Run a scenario once: story, verdict, run bundle."""
-    from simswarm.scenario.load import load_scenario
+    from simswarm.scenario.loading.load import load_scenario
     from simswarm.scenario.shipped import find_scenario
 
     scenario = load_scenario(find_scenario(file), settings(set or []), runnable=True)
@@ -60,14 +60,14 @@ def run(
         raise
     again = None
     if verify:
-        from simswarm.scenario.keep import locked
+        from simswarm.scenario.outcome.keep import locked
         from simswarm.scenario.verify import check_again
 
         again = check_again(done, locked(scenario, done.seed, done.until, done.resolved))
         if again is None:
             say(f"  identical in a second process: {done.digest}")
     if trace is not None:
-        from simswarm.scenario.bundle import write_trace
+        from simswarm.scenario.outcome.bundle import write_trace
 
         write_trace(trace, done.records)
     report(done, file, out, meta)
@@ -97,7 +97,7 @@ def perform(scenario: Scenario, seed: int | None, until: int | None) -> Run:
     from simswarm.base.errors import ScenarioError, Unsupported
     from simswarm.cli import show
     from simswarm.cli.progress import SimulatedTime
-    from simswarm.scenario.formation import FormationFailed
+    from simswarm.scenario.acting.formation import FormationFailed
     from simswarm.scenario.run import Playing
 
     show.header(scenario, scenario.seed if seed is None else seed)
@@ -113,8 +113,8 @@ def perform(scenario: Scenario, seed: int | None, until: int | None) -> Run:
     except (ScenarioError, Unsupported, FormationFailed):
         raise
     except Exception as error:
-        from simswarm.scenario.bundle import DEFAULT_FOLDER
-        from simswarm.scenario.keep import save_wreck
+        from simswarm.scenario.outcome.bundle import DEFAULT_FOLDER
+        from simswarm.scenario.outcome.keep import save_wreck
 
         name = f"{scenario.name}-{playing.seed}-bug.swrun"
         records, text = list(playing.world.trace), f"{type(error).__name__}: {error}"
@@ -125,9 +125,9 @@ def perform(scenario: Scenario, seed: int | None, until: int | None) -> Run:
 def report(done: Run, file: str, out: Path | None, meta: dict[str, Any]) -> None:
     """Tell what happened, and keep it."""
     from simswarm.cli import show
-    from simswarm.scenario.bundle import DEFAULT_FOLDER, trace_lines
-    from simswarm.scenario.keep import save
-    from simswarm.scenario.story import Story
+    from simswarm.scenario.narration.story import Story
+    from simswarm.scenario.outcome.bundle import DEFAULT_FOLDER, trace_lines
+    from simswarm.scenario.outcome.keep import save
 
     bundle = save(done, folder=out or DEFAULT_FOLDER, **meta)
     show.story(Story().tell(done.records))
@@ -142,7 +142,7 @@ def report(done: Run, file: str, out: Path | None, meta: dict[str, Any]) -> None
 
 def settings(words: list[str]) -> dict[str, Any]:
     """What `--set` asks for."""
-    from simswarm.scenario.settings import BadPath, parse_setting
+    from simswarm.scenario.text.settings import BadPath, parse_setting
 
     found: dict[str, Any] = {}
     for word in words:

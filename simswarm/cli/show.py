@@ -1,6 +1,6 @@
 """What people read about a run: header, story, verdicts, and what to do next.
 
-Not here: the sentences of the story (`scenario/story.py`).
+Not here: the sentences of the story (`scenario/narration/story.py`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from simswarm.cli.state import put, say, state
 
 if TYPE_CHECKING:
-    from simswarm.scenario.finished import Run
     from simswarm.scenario.model import Scenario
-    from simswarm.scenario.story import Line
+    from simswarm.scenario.narration.story import Line
+    from simswarm.scenario.outcome.finished import Run
 
 REMARK_AT = 64
 STYLES = {"pass": "green", "fail": "bold red", "undecided": "yellow"}
@@ -68,7 +68,7 @@ def _summary(run: Run) -> None:
     held = sum(judgement.verdict == "pass" for judgement in run.judgements)
     invariants = sum(invariant.holds for invariant in run.invariants)
     timing = run.result["timing"]
-    from simswarm.scenario.story import span
+    from simswarm.scenario.narration.story import span
 
     lasted = span(round(run.result["simulated_seconds"] * 1e9))
     counts = f"{held} of {plural(len(run.judgements), 'expectation')}, "

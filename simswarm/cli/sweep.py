@@ -43,7 +43,7 @@ def sweep(
     if executor != "local" or scheduler is not None:
         raise Refused("--executor dask: not supported yet; the local one uses all cores")
     from simswarm.campaign.sweep import Sweep, plan, process_pool
-    from simswarm.scenario.load import load_scenario
+    from simswarm.scenario.loading.load import load_scenario
     from simswarm.scenario.shipped import find_scenario
 
     scenario = load_scenario(find_scenario(file), settings(set or []), runnable=True)
@@ -70,7 +70,7 @@ def sweep(
 def _seeds(text: str | None) -> list[int] | None:
     if text is None:
         return None
-    from simswarm.scenario.ranges import seeds as read_seeds
+    from simswarm.scenario.grammar.ranges import seeds as read_seeds
 
     try:
         return list(read_seeds(text))

@@ -39,10 +39,10 @@ from simswarm.hunt.plan import (
     Strike,
 )
 from simswarm.raft import Role
-from simswarm.sim.disk import DiskFault
 from simswarm.sim.driver import Host
-from simswarm.sim.faults import FaultID, LinkFault
-from simswarm.sim.profiles import perfect
+from simswarm.sim.fabric.faults import FaultID, LinkFault
+from simswarm.sim.fabric.profiles import perfect
+from simswarm.sim.machine.disk import DiskFault
 from simswarm.sim.world import World
 
 PERCENT = 10_000

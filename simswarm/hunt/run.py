@@ -34,7 +34,7 @@ from simswarm.hunt.plan import Plan
 from simswarm.model.config import Member, NodeConfig, RaftSettings
 from simswarm.model.specs import NodeRole
 from simswarm.sim.distributions import Quantiles
-from simswarm.sim.profiles import LinkProfile, Profile, lan, perfect
+from simswarm.sim.fabric.profiles import LinkProfile, Profile, lan, perfect
 from simswarm.sim.world import World
 
 HELD, VIOLATED, NOT_RECOVERABLE, UNKNOWN = "held", "violated", "not recoverable", "unknown"
@@ -42,7 +42,7 @@ BOUND_PATIENCES = 20
 """How many longest election time-outs the core has to recover: the chance that so many
 elections in a row are split is negligible."""
 BOUND_STREAMS = 6 * SECOND
-"""And how long besides: streams on links that were cut give up before that (`sim/streams.py`)."""
+"""And how long besides: streams on cut links give up before that (`sim/fabric/streams.py`)."""
 STABLE_PATIENCES = 8
 _LOOK = 100 * MILLISECOND
 

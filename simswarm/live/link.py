@@ -11,7 +11,7 @@ Invariants:
     I4. A queue that was full says so once it is half empty.
 
 Source: time-outs are swarmkit's deadlines for the calls that each channel carries, as in the
-simulator (`sim/streams.py`), which states the same rules for simulated links.
+simulator (`sim/fabric/streams.py`), which states the same rules for simulated links.
 Not here: sockets (`live/transport.py`), faults (`live/faults.py`).
 """
 

@@ -4,7 +4,7 @@ For runs where no Docker engine is wanted (`live up --engine none`), for tests o
 and for the conformance suite. What a process held here ends with the process, as real containers
 end when the supervisor kills a node.
 
-Not here: distributions and behaviours of the simulated engine (`sim/engine.py`).
+Not here: distributions and behaviours of the simulated engine (`sim/machine/engine.py`).
 """
 
 from __future__ import annotations

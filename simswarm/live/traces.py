@@ -11,7 +11,7 @@ Invariants:
     I1. A reader sees whole lines only.
     I2. Fields keep their order; lists become tuples again.
 
-Not here: merging the nodes' traces (`live/world.py`).
+Not here: merging the nodes' traces (`live/supervisor/world.py`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Input is trace records as a bundle holds them: dictionaries with `t` (seconds), `node`, `kind` and
 the kind's fields. Engine truth (`engine.container`) counts as running, not what managers believe.
 
-Not here: reading bundles (`scenario/bundle.py`).
+Not here: reading bundles (`scenario/outcome/bundle.py`).
 """
 
 from __future__ import annotations

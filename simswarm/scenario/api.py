@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from simswarm.base.time import Duration, parse_duration
-from simswarm.scenario.finished import Run
-from simswarm.scenario.load import load_scenario
+from simswarm.scenario.loading.load import load_scenario
 from simswarm.scenario.model import Scenario
+from simswarm.scenario.outcome.finished import Run
 from simswarm.scenario.run import play
 from simswarm.scenario.shipped import find_scenario
 

@@ -25,12 +25,12 @@ from simswarm.base.time import MILLISECOND, SECOND, Duration, Instant
 from simswarm.check.invariant import Violation
 from simswarm.dockercli import Done, converse, parse
 from simswarm.model.objects import Task
+from simswarm.scenario.acting.client import Order
 from simswarm.scenario.api import Span, span_of
-from simswarm.scenario.client import Order
-from simswarm.scenario.finished import Trace
-from simswarm.scenario.load import load_scenario
+from simswarm.scenario.loading.load import load_scenario
 from simswarm.scenario.model import Event
-from simswarm.scenario.result import Json, nodes_json, service_json, state_json
+from simswarm.scenario.outcome.finished import Trace
+from simswarm.scenario.outcome.result import Json, nodes_json, service_json, state_json
 from simswarm.scenario.run import Playing
 
 STEP: Duration = 10 * MILLISECOND

@@ -11,12 +11,12 @@ from typing import Any
 
 from simswarm.base.errors import ScenarioError
 from simswarm.base.time import Duration, format_duration
-from simswarm.scenario.load import load_scenario
-from simswarm.scenario.lock import lock
+from simswarm.scenario.loading.load import load_scenario
+from simswarm.scenario.loading.lock import lock
 from simswarm.scenario.model import Event, Scenario
 from simswarm.scenario.model.event import TRIGGERS
-from simswarm.scenario.positions import Document
-from simswarm.scenario.settings import Given
+from simswarm.scenario.text.positions import Document
+from simswarm.scenario.text.settings import Given
 
 FORK_ID = "fork"
 

@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from simswarm.model.specs import ServiceSpec
-from simswarm.scenario.errors import Problem, Severity, in_order
+from simswarm.scenario.loading.reading import Reading
 from simswarm.scenario.model import actions
 from simswarm.scenario.model.cluster import Network, NodeSettings
-from simswarm.scenario.positions import Path
-from simswarm.scenario.reading import Reading
+from simswarm.scenario.text.errors import Problem, Severity, in_order
+from simswarm.scenario.text.positions import Path
 
 KILLED = 137
 CAN_DO = (

@@ -23,19 +23,19 @@ from simswarm.base.time import Duration
 from simswarm.check.invariant import Invariant
 from simswarm.check.monitor import stop
 from simswarm.check.raft_safety import WAL
-from simswarm.live.state import StateFolder
+from simswarm.live.supervisor.state import StateFolder
+from simswarm.live.supervisor.world import LiveWorld
 from simswarm.live.watch import RaftBooted, RaftSeen, RaftStepped, RaftWrote
-from simswarm.live.world import LiveWorld
 from simswarm.model.config import NodeConfig
 from simswarm.model.specs import NodeRole
 from simswarm.raft import Index, Role, Term
 from simswarm.raft.raft import Raft
-from simswarm.scenario.finished import Run
-from simswarm.scenario.formation import Formation, node_configs
+from simswarm.scenario.acting.formation import Formation, node_configs
 from simswarm.scenario.model import Cluster, Scenario
-from simswarm.scenario.result import Json
+from simswarm.scenario.outcome.finished import Run
+from simswarm.scenario.outcome.result import Json
 from simswarm.scenario.run import Playing, Progress
-from simswarm.sim.faults import FaultBook
+from simswarm.sim.fabric.faults import FaultBook
 from simswarm.sim.world import World
 from simswarm.store import Change
 

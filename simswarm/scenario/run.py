@@ -24,15 +24,16 @@ from simswarm.base.errors import ScenarioError
 from simswarm.base.time import SECOND, Duration, Instant
 from simswarm.check.invariant import Invariant
 from simswarm.dockercli import Done, conversations
-from simswarm.scenario import model_card
-from simswarm.scenario.client import Order
+from simswarm.scenario.acting.client import Order
+from simswarm.scenario.acting.formation import Formation, build_world
+from simswarm.scenario.acting.imagery import simulated_image
+from simswarm.scenario.acting.links import network_profile
+from simswarm.scenario.acting.stage import Stage
 from simswarm.scenario.expect.judge import Judgement
-from simswarm.scenario.finished import Asked, Found, Run
-from simswarm.scenario.formation import Formation, build_world
-from simswarm.scenario.imagery import simulated_image
-from simswarm.scenario.links import network_profile
 from simswarm.scenario.model import Scenario
-from simswarm.scenario.result import (
+from simswarm.scenario.outcome import model_card
+from simswarm.scenario.outcome.finished import Asked, Found, Run
+from simswarm.scenario.outcome.result import (
     ENGINE,
     Json,
     expectation_json,
@@ -41,7 +42,6 @@ from simswarm.scenario.result import (
     state_json,
     view_json,
 )
-from simswarm.scenario.stage import Stage
 from simswarm.sim.recorder import trace_digest
 from simswarm.sim.world import World
 

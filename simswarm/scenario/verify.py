@@ -18,9 +18,9 @@ from typing import Any
 
 from simswarm.base.errors import SimswarmError
 from simswarm.base.values import Value
-from simswarm.scenario.finished import Run
-from simswarm.scenario.load import load_locked
-from simswarm.scenario.result import Json
+from simswarm.scenario.loading.load import load_locked
+from simswarm.scenario.outcome.finished import Run
+from simswarm.scenario.outcome.result import Json
 from simswarm.scenario.run import Playing
 from simswarm.sim.digest import (
     INTERVAL,

@@ -56,19 +56,19 @@ from simswarm.base.errors import Unsupported
 from simswarm.base.time import Duration, Now
 from simswarm.base.trace import TraceRecord
 from simswarm.model.config import NodeConfig
-from simswarm.sim.clock import Clock, ClockModel
 from simswarm.sim.digest import Digest, StepRecord
-from simswarm.sim.disk import Disk, Lose
 from simswarm.sim.distributions import Draws, sampler
-from simswarm.sim.engine import Engine
-from simswarm.sim.holding import Holding
-from simswarm.sim.images import Images
+from simswarm.sim.fabric.network import Network
+from simswarm.sim.fabric.profiles import Profile
+from simswarm.sim.fabric.streams import Datagrams, Stream
 from simswarm.sim.kernel import SimEnvironment
-from simswarm.sim.network import Network
-from simswarm.sim.profiles import Profile
+from simswarm.sim.machine.clock import Clock, ClockModel
+from simswarm.sim.machine.disk import Disk, Lose
+from simswarm.sim.machine.engine import Engine
+from simswarm.sim.machine.holding import Holding
+from simswarm.sim.machine.images import Images
+from simswarm.sim.machine.timers import Timer, Timers
 from simswarm.sim.recorder import Fields, Recorder
-from simswarm.sim.streams import Datagrams, Stream
-from simswarm.sim.timers import Timer, Timers
 
 
 class SteppedNode(Protocol):

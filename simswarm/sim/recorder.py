@@ -9,7 +9,7 @@ Invariants:
     I2. Observers see records in the order of the trace.
     I3. What commits is in the trace once, however many leaders recorded it.
 
-Not here: the digest over the execution (`digest.py`), trace files (`scenario/bundle.py`).
+Not here: the digest over the execution (`digest.py`), trace files (`scenario/outcome/bundle.py`).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Invariants:
         `run(until)` differently, observers and the trace level change nothing.
     I2. Every fault is recorded when it is injected, with whom it concerns.
 
-Not here: when to do what (`scenario/timeline.py`), how a swarm is formed (`scenario/`).
+Not here: when to do what (`scenario/acting/timeline.py`), how a swarm is formed (`scenario/`).
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from simswarm.base.values import Value
 from simswarm.model.config import NodeConfig
 from simswarm.node.node import Node
 from simswarm.sim.calls import Calls, OnReply, ReadAnswer
-from simswarm.sim.clock import WALL_EPOCH, ClockModel
 from simswarm.sim.digest import Checkpoint, Digest, StepRecord
-from simswarm.sim.disk import DiskFault, Lose
 from simswarm.sim.distributions import MILLION, sampler
 from simswarm.sim.driver import Boot, Host, Observer, Shared
-from simswarm.sim.faults import FaultID, LinkFault
-from simswarm.sim.images import ImageBehaviour
+from simswarm.sim.fabric.faults import FaultID, LinkFault
+from simswarm.sim.fabric.network import Network
+from simswarm.sim.fabric.profiles import Profile, lan
+from simswarm.sim.fabric.tap import NetworkTap
 from simswarm.sim.kernel import SimEnvironment
-from simswarm.sim.network import Network
-from simswarm.sim.profiles import Profile, lan
+from simswarm.sim.machine.clock import WALL_EPOCH, ClockModel
+from simswarm.sim.machine.disk import DiskFault, Lose
+from simswarm.sim.machine.images import ImageBehaviour
 from simswarm.sim.recorder import Level, Recorder
-from simswarm.sim.tap import NetworkTap
 from simswarm.wire import codec
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import simswarm
-from simswarm.scenario.story import Story
+from simswarm.scenario.narration.story import Story
 
 SMALL = """\
 simswarm: 1

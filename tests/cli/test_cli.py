@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simswarm.cli.app import global_flags_first, run
-from simswarm.scenario.bundle import Bundle
+from simswarm.scenario.outcome.bundle import Bundle
 
 SCENARIO = """\
 simswarm: 1
@@ -139,7 +139,7 @@ def test_what_cannot_be_run_yet_is_refused_by_name_and_place(cli, here):
 
 
 def test_a_bug_ends_in_4_with_a_bundle_and_no_traceback(cli, here, monkeypatch):
-    from simswarm.scenario.facts import Facts
+    from simswarm.scenario.observed.facts import Facts
 
     def fail(*_, **__) -> None:
         raise RuntimeError("planted")
@@ -197,7 +197,7 @@ def test_replay_is_the_same_run_and_says_so(cli, here):
 
 
 def test_replay_names_the_first_record_that_differs(cli, here, monkeypatch):
-    from simswarm.scenario import timeline
+    from simswarm.scenario.acting import timeline
 
     cli("run", "tiny.yaml", "-q")
     late = timeline.Timeline._put
@@ -221,7 +221,7 @@ def test_replay_to_a_moment_shows_the_state_there(cli):
 
 
 def test_a_bundle_of_another_engine_is_announced(cli, here, monkeypatch):
-    from simswarm.scenario import result
+    from simswarm.scenario.outcome import result
 
     cli("run", "tiny.yaml", "-q")
     monkeypatch.setattr(result, "ENGINE", 99)

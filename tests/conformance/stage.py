@@ -26,12 +26,12 @@ from simswarm.model.config import Member, NodeConfig
 from simswarm.model.objects import NodeDescription
 from simswarm.model.specs import NodeRole, Resources
 from simswarm.node import Node
-from simswarm.sim.disk import DiskFault
 from simswarm.sim.distributions import Fixed
-from simswarm.sim.engine import CREATE_TIME, LOOKUP_TIME, REMOVE_TIME
-from simswarm.sim.faults import LinkFault
-from simswarm.sim.images import ImageBehaviour
-from simswarm.sim.profiles import perfect
+from simswarm.sim.fabric.faults import LinkFault
+from simswarm.sim.fabric.profiles import perfect
+from simswarm.sim.machine.disk import DiskFault
+from simswarm.sim.machine.engine import CREATE_TIME, LOOKUP_TIME, REMOVE_TIME
+from simswarm.sim.machine.images import ImageBehaviour
 from simswarm.sim.world import World
 from simswarm.wire import codec
 from tests.conformance.virtual import VirtualClock, VirtualLoop

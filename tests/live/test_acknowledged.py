@@ -10,9 +10,9 @@ import pytest
 
 from simswarm.base.time import MILLISECOND, SECOND
 from simswarm.base.values import replace
-from simswarm.live.state import StateFolder
-from simswarm.live.sweep import sweep
-from simswarm.live.world import LiveWorld
+from simswarm.live.supervisor.state import StateFolder
+from simswarm.live.supervisor.sweep import sweep
+from simswarm.live.supervisor.world import LiveWorld
 from simswarm.model.objects import Service
 from simswarm.model.specs import ContainerSpec, Replicated, ServiceSpec, TaskSpec
 from simswarm.scenario.liveplay import form_swarm, start_swarm

@@ -30,8 +30,8 @@ from simswarm.live.control import (
     read_report,
 )
 from simswarm.live.faults import LinkRule, LinkTable
-from simswarm.live.state import SOCKET_PATH_LIMIT, StateFolder
-from simswarm.live.sweep import sweep
+from simswarm.live.supervisor.state import SOCKET_PATH_LIMIT, StateFolder
+from simswarm.live.supervisor.sweep import sweep
 from simswarm.live.system import SystemEntropy
 
 PLACES = (("m1", ("127.0.0.1", 4242)),)

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from simswarm.cli.app import run as simswarm
-from simswarm.live.state import StateFolder
+from simswarm.live.supervisor.state import StateFolder
 from simswarm.scenario.livecheck import check_live
-from simswarm.scenario.load import load_scenario, read
+from simswarm.scenario.loading.load import load_scenario, read
 from simswarm.scenario.run import play
 
 FAST = "{managers: 3, workers: 2, raft: {tick: 100ms}, dispatcher_heartbeat: 1s}"

@@ -10,8 +10,8 @@ import pytest
 from simswarm.base.effects import WriteMode
 from simswarm.base.errors import RemoteProtocolError
 from simswarm.base.trace import TraceRecord
-from simswarm.live.clockwork import LiveEnvironment
-from simswarm.live.recorder import LiveRecorder
+from simswarm.live.supervisor.clockwork import LiveEnvironment
+from simswarm.live.supervisor.recorder import LiveRecorder
 from simswarm.live.traces import Applied, Observed, Seen, TraceReader, TraceWriter
 from simswarm.live.watch import RaftBooted, RaftSeen, RaftStepped, RaftWrote
 from simswarm.model.objects import Node, Service

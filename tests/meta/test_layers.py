@@ -38,7 +38,7 @@ def test_all_contracts_are_kept():
         ("manager/replica.py", "import time", "simswarm.manager.replica"),
         ("manager/manager.py", "import simswarm.agent.agent", "simswarm.manager.manager"),
         ("wire/codec.py", "import simswarm.manager.replica", "simswarm.wire.codec"),
-        ("sim/network.py", "import simpy", "simswarm.sim.network"),
+        ("sim/fabric/network.py", "import simpy", "simswarm.sim.fabric.network"),
         ("live/driver.py", "import cryptography", "simswarm.live.driver"),
         ("pki/sealing.py", "import secrets", "simswarm.pki.sealing"),
         ("newcomer/__init__.py", "", "simswarm.newcomer"),

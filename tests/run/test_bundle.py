@@ -9,9 +9,9 @@ import zipfile
 import pytest
 
 import simswarm
-from simswarm.scenario.bundle import Bundle, BundleError, bundle_name, write_trace
-from simswarm.scenario.diff import compare
-from simswarm.scenario.result import ENGINE
+from simswarm.scenario.outcome.bundle import Bundle, BundleError, bundle_name, write_trace
+from simswarm.scenario.outcome.diff import compare
+from simswarm.scenario.outcome.result import ENGINE
 
 TEXT = """\
 simswarm: 1

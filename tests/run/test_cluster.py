@@ -100,7 +100,7 @@ def test_wrong_settings_and_actions_are_refused():
 
 def test_public_names_are_loaded_when_used():
     assert simswarm.Cluster is Cluster
-    assert simswarm.Run.__module__ == "simswarm.scenario.finished"
+    assert simswarm.Run.__module__ == "simswarm.scenario.outcome.finished"
     assert {"run", "Cluster"} <= set(dir(simswarm))
     with pytest.raises(AttributeError, match="no attribute 'runn'"):
         simswarm.runn  # noqa: B018

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simswarm.scenario import variables
+from simswarm.scenario.grammar import variables
 from simswarm.scenario.model.expect import KINDS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "conditions.md").read_text()

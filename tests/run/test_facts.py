@@ -19,7 +19,7 @@ from simswarm.model.objects import (
 )
 from simswarm.model.specs import ContainerSpec, NodeSpec, Replicated, ServiceSpec, TaskSpec
 from simswarm.model.taskstate import TaskState
-from simswarm.scenario.facts import Facts
+from simswarm.scenario.observed.facts import Facts
 from simswarm.store import Change, Created, Deleted, Updated
 
 IMAGES = ("shop/web:1", "shop/web:2")

@@ -19,7 +19,6 @@ from simswarm.model.objects import (
 )
 from simswarm.model.specs import ContainerSpec, NodeSpec, Replicated, ServiceSpec, TaskSpec
 from simswarm.model.taskstate import TaskState
-from simswarm.scenario.cel import Condition
 from simswarm.scenario.expect.availability import Available, Limits
 from simswarm.scenario.expect.condition import ComesTrue, Holds
 from simswarm.scenario.expect.converged import Converged
@@ -29,9 +28,10 @@ from simswarm.scenario.expect.raft import RaftStaysCalm
 from simswarm.scenario.expect.referee import Referee
 from simswarm.scenario.expect.running import Bounded, Bounds, Reached, RunningTasks, Unevenness
 from simswarm.scenario.expect.update import UpdateReaches
-from simswarm.scenario.moments import AfterEvent, AtEnd, Between, Finally, Throughout
-from simswarm.scenario.scene import Scene
-from simswarm.scenario.snapshot import snapshot
+from simswarm.scenario.grammar.cel import Condition
+from simswarm.scenario.grammar.moments import AfterEvent, AtEnd, Between, Finally, Throughout
+from simswarm.scenario.observed.scene import Scene
+from simswarm.scenario.observed.snapshot import snapshot
 from simswarm.store import Created, Updated
 
 CRASH = AfterEvent("crash")
@@ -487,7 +487,7 @@ def test_eventually_passes_at_the_first_instant(stage):
 
 
 def test_every_variable_of_the_format_has_a_value_of_its_type(stage):
-    from simswarm.scenario import variables
+    from simswarm.scenario.grammar import variables
 
     stage.deploy(1)
     stage.up(1)

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import simswarm
-from simswarm.scenario.keep import locked
-from simswarm.scenario.load import load_scenario
+from simswarm.scenario.loading.load import load_scenario
+from simswarm.scenario.outcome.keep import locked
 
 TARGETS = ["leader", "followers", "m1", "w1", "w2", "minority", "random(workers)", "running(web)"]
 DISTURBING = st.one_of(

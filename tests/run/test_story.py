@@ -7,7 +7,7 @@ import pytest
 import simswarm
 from simswarm.base.time import SECOND
 from simswarm.base.trace import TraceRecord
-from simswarm.scenario.story import Story, span
+from simswarm.scenario.narration.story import Story, span
 
 UP = ("", "swarm.up", {"leader": "m1", "term": 1})
 

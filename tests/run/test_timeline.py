@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from simswarm.base.entropy import SeededEntropy
 from simswarm.base.time import SECOND
-from simswarm.scenario.marks import Marks
+from simswarm.scenario.acting.timeline import Timeline
 from simswarm.scenario.model.event import Event
-from simswarm.scenario.timeline import Timeline
+from simswarm.scenario.observed.marks import Marks
 
 
 class Diary:

@@ -9,8 +9,8 @@ import pytest
 import simswarm
 from simswarm.base.time import SECOND
 from simswarm.scenario.fork import forked
-from simswarm.scenario.keep import locked
-from simswarm.scenario.load import load_scenario
+from simswarm.scenario.loading.load import load_scenario
+from simswarm.scenario.outcome.keep import locked
 from simswarm.scenario.run import Playing
 from simswarm.scenario.shipped import shipped_scenarios
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from simswarm.base.time import HOUR, MILLISECOND, MINUTE, SECOND
-from simswarm.scenario import durations, moments, quantities, ranges, targets
-from simswarm.scenario.durations import Fixed, Quantiles, Uniform
-from simswarm.scenario.positions import Real
+from simswarm.scenario.grammar import durations, moments, quantities, ranges, targets
+from simswarm.scenario.grammar.durations import Fixed, Quantiles, Uniform
+from simswarm.scenario.text.positions import Real
 
 SPANS = st.integers(0, durations.LONGEST)
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simswarm.scenario.codes import CODES
-from simswarm.scenario.errors import ScenarioErrors
-from simswarm.scenario.load import check, load_scenario
-from simswarm.scenario.lock import lock
+from simswarm.scenario.loading.load import check, load_scenario
+from simswarm.scenario.loading.lock import lock
 from simswarm.scenario.model import Scenario
-from simswarm.scenario.positions import Document
+from simswarm.scenario.text.codes import CODES
+from simswarm.scenario.text.errors import ScenarioErrors
+from simswarm.scenario.text.positions import Document
 from tests.scenario_format.places import DESIGN, EVERYTHING, ROOT
 
 STACK = Document((DESIGN / "docker-stack.yml").read_text(), "stack").data

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from simswarm.scenario.codes import CODES, explain
-from simswarm.scenario.errors import Problem, ScenarioErrors
-from simswarm.scenario.load import check, load_scenario
+from simswarm.scenario.loading.load import check, load_scenario
+from simswarm.scenario.text.codes import CODES, explain
+from simswarm.scenario.text.errors import Problem, ScenarioErrors
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "bad-scenarios"
 FILES = sorted(FOLDER.glob("*.yaml"))

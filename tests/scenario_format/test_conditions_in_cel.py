@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from simswarm.scenario.cel import Condition, condition
+from simswarm.scenario.grammar.cel import Condition, condition
 
 SNAPSHOT = {
     "services": {

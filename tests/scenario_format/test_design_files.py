@@ -7,16 +7,16 @@ import pytest
 
 from simswarm.base.time import MILLISECOND, MINUTE, SECOND
 from simswarm.model.specs import FailureAction, UpdateOrder
-from simswarm.scenario import targets
-from simswarm.scenario.durations import Fixed, Uniform
-from simswarm.scenario.load import check, load_scenario
-from simswarm.scenario.lock import lock
+from simswarm.scenario.grammar import targets
+from simswarm.scenario.grammar.durations import Fixed, Uniform
+from simswarm.scenario.grammar.moments import AfterEvent, AtEnd, Between, Finally, Throughout
+from simswarm.scenario.loading.load import check, load_scenario
+from simswarm.scenario.loading.lock import lock
+from simswarm.scenario.loading.schema import json_schema
 from simswarm.scenario.model import At, actions, expect
 from simswarm.scenario.model.images import ImageBehaviour
 from simswarm.scenario.model.triggers import AfterFiring, When
-from simswarm.scenario.moments import AfterEvent, AtEnd, Between, Finally, Throughout
-from simswarm.scenario.positions import Document
-from simswarm.scenario.schema import json_schema
+from simswarm.scenario.text.positions import Document
 from tests.scenario_format.places import DESIGN, EVERYTHING
 
 NAMES = (

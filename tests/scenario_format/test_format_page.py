@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from simswarm.scenario.codes import EXPLANATIONS
-from simswarm.scenario.load import check
+from simswarm.scenario.grammar.targets import WORDS
+from simswarm.scenario.loading.load import check
 from simswarm.scenario.model import Cluster, Scenario
 from simswarm.scenario.model.actions import Update
 from simswarm.scenario.model.cluster import Link, NodeSettings, RaftTuning
 from simswarm.scenario.model.event import ACTIONS, TRIGGERS
-from simswarm.scenario.targets import WORDS
+from simswarm.scenario.text.codes import EXPLANATIONS
 from tests.scenario_format.places import ROOT
 
 PAGE = (ROOT / "docs" / "scenario-format.md").read_text()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from simswarm.scenario.errors import ScenarioErrors
-from simswarm.scenario.load import check, load_scenario
-from simswarm.scenario.settings import BadPath, assign, parse_setting
+from simswarm.scenario.loading.load import check, load_scenario
+from simswarm.scenario.text.errors import ScenarioErrors
+from simswarm.scenario.text.settings import BadPath, assign, parse_setting
 
 DATA = {
     "cluster": {"managers": 3},

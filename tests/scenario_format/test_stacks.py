@@ -15,9 +15,9 @@ from simswarm.model.specs import (
     RestartPolicy,
     UpdateConfig,
 )
-from simswarm.scenario.errors import ScenarioErrors
-from simswarm.scenario.load import check, load_scenario
+from simswarm.scenario.loading.load import check, load_scenario
 from simswarm.scenario.model import actions
+from simswarm.scenario.text.errors import ScenarioErrors
 from tests.scenario_format.places import DESIGN
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simswarm.scenario.errors import Place, ScenarioErrors
-from simswarm.scenario.load import load_scenario
-from simswarm.scenario.lock import lock
-from simswarm.scenario.positions import Document, Real
+from simswarm.scenario.loading.load import load_scenario
+from simswarm.scenario.loading.lock import lock
+from simswarm.scenario.text.errors import Place, ScenarioErrors
+from simswarm.scenario.text.positions import Document, Real
 
 TEXT = (
     """\

@@ -15,9 +15,9 @@ from simswarm.base.effects import (
 from simswarm.base.entropy import SeededEntropy
 from simswarm.model.config import NodeConfig
 from simswarm.model.specs import NodeRole
+from simswarm.sim.fabric.network import Network
+from simswarm.sim.fabric.profiles import perfect
 from simswarm.sim.kernel import SimEnvironment
-from simswarm.sim.network import Network
-from simswarm.sim.profiles import perfect
 from simswarm.sim.world import World
 
 

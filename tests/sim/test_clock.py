@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from simswarm.base.effects import TimerKey
 from simswarm.base.time import HOUR, SECOND
-from simswarm.sim.clock import BILLION, WALL_EPOCH, Clock, ClockModel
 from simswarm.sim.kernel import SimEnvironment
-from simswarm.sim.timers import Timers
+from simswarm.sim.machine.clock import BILLION, WALL_EPOCH, Clock, ClockModel
+from simswarm.sim.machine.timers import Timers
 
 instants = st.integers(0, 1000 * HOUR)
 drifts = st.integers(-900_000_000, 900_000_000)

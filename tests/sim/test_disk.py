@@ -11,9 +11,9 @@ from simswarm.base.entropy import SeededEntropy
 from simswarm.base.errors import StorageCorrupt
 from simswarm.base.records import frame_file, recover
 from simswarm.base.time import MILLISECOND, SECOND
-from simswarm.sim.disk import Disk, DiskFault
 from simswarm.sim.distributions import Draws, Fixed, Uniform, sampler
 from simswarm.sim.kernel import SimEnvironment
+from simswarm.sim.machine.disk import Disk, DiskFault
 
 APPEND, REPLACE, REMOVE = WriteMode.APPEND, WriteMode.REPLACE, WriteMode.REMOVE
 

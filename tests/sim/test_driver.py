@@ -23,8 +23,8 @@ from simswarm.base.effects import (
 from simswarm.base.engine import Done, ListContainers, PullImage
 from simswarm.base.errors import Unsupported
 from simswarm.base.time import MICROSECOND, MILLISECOND, SECOND
-from simswarm.sim.disk import DiskFault
-from simswarm.sim.profiles import perfect
+from simswarm.sim.fabric.profiles import perfect
+from simswarm.sim.machine.disk import DiskFault
 from simswarm.sim.world import World
 from tests.sim.bench import FakeNode, config
 

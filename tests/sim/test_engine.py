@@ -21,8 +21,9 @@ from simswarm.base.engine import (
 from simswarm.base.entropy import SeededEntropy
 from simswarm.base.time import MILLISECOND, SECOND
 from simswarm.sim.distributions import Fixed, Uniform
-from simswarm.sim.engine import CREATE_TIME, LOOKUP_TIME, REMOVE_TIME, Engine
-from simswarm.sim.images import (
+from simswarm.sim.kernel import SimEnvironment
+from simswarm.sim.machine.engine import CREATE_TIME, LOOKUP_TIME, REMOVE_TIME, Engine
+from simswarm.sim.machine.images import (
     CannotStart,
     Exit,
     ImageBehaviour,
@@ -30,7 +31,6 @@ from simswarm.sim.images import (
     Missing,
     NeverHealthy,
 )
-from simswarm.sim.kernel import SimEnvironment
 
 GRACE = 10 * SECOND
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simswarm.base.errors import InvalidSpec
-from simswarm.sim.faults import HEALTHY, FaultBook, LinkFault
+from simswarm.sim.fabric.faults import HEALTHY, FaultBook, LinkFault
 
 LOSSY = LinkFault(loss=100_000)
 NAMES = "abcde"

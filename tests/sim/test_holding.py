@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simswarm.base.effects import Channel, Reply, Send
-from simswarm.sim.holding import Holding
+from simswarm.sim.machine.holding import Holding
 
 
 def send(number, target="b", channel=Channel.CONTROL, after=0):

@@ -12,10 +12,10 @@ from simswarm.base.effects import STREAM_QUEUE_LIMIT, Channel
 from simswarm.base.time import MICROSECOND, MILLISECOND, SECOND
 from simswarm.base.values import replace
 from simswarm.sim.distributions import Fixed, Uniform
-from simswarm.sim.faults import LinkFault
-from simswarm.sim.links import LOOPBACK
-from simswarm.sim.profiles import PROFILES, LinkProfile, flaky, lan, perfect, wan
-from simswarm.sim.streams import DATAGRAM_QUEUE_LIMIT, RTO, STREAM_TIMEOUT
+from simswarm.sim.fabric.faults import LinkFault
+from simswarm.sim.fabric.links import LOOPBACK
+from simswarm.sim.fabric.profiles import PROFILES, LinkProfile, flaky, lan, perfect, wan
+from simswarm.sim.fabric.streams import DATAGRAM_QUEUE_LIMIT, RTO, STREAM_TIMEOUT
 from tests.sim.bench import Wires
 
 LATENCY = 100 * MICROSECOND

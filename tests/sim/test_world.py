@@ -15,9 +15,9 @@ from simswarm.base.errors import InvalidSpec, NotFound
 from simswarm.base.time import MILLISECOND, SECOND
 from simswarm.base.values import replace
 from simswarm.sim.digest import differing_interval, first_difference
-from simswarm.sim.disk import DiskFault
-from simswarm.sim.faults import LinkFault
-from simswarm.sim.profiles import flaky, lan, perfect
+from simswarm.sim.fabric.faults import LinkFault
+from simswarm.sim.fabric.profiles import flaky, lan, perfect
+from simswarm.sim.machine.disk import DiskFault
 from simswarm.sim.recorder import trace_digest
 from simswarm.sim.world import World
 from simswarm.wire import codec

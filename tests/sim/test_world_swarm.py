@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simswarm.base.time import MILLISECOND, SECOND
-from simswarm.sim.profiles import flaky
+from simswarm.sim.fabric.profiles import flaky
 from simswarm.wire.control import ServiceResult
 from tests.sim.swarm import UP, create_service, running, swarm
 
@@ -112,7 +112,7 @@ def test_a_swarm_on_a_bad_network_recovers_from_crashes(seed):
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 from tests.sim.test_world_swarm import busy
-from simswarm.sim.profiles import flaky
+from simswarm.sim.fabric.profiles import flaky
 print(busy(profile=flaky())[0].digest)
 """
 

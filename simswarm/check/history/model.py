@@ -272,6 +272,31 @@ def _may_be(value: Frozen, seen: Frozen) -> bool:
     return items is not None and items[-len(pieces) :] == pieces
 
 
+def begins(value: Frozen, longer: Frozen) -> bool:
+    """Whether appends alone could make one value of another."""
+    if isinstance(value, Tail):
+        return _contains(longer, value.pieces)
+    if isinstance(value, str):
+        return isinstance(longer, str) and longer.startswith(value)
+    items, all_items = _items(value), _items(longer)
+    if items is None or all_items is None:
+        return value == longer
+    return all_items[: len(items)] == items
+
+
+def _contains(value: Frozen, pieces: tuple[Frozen, ...]) -> bool:
+    if not pieces:
+        return True
+    if isinstance(value, str):
+        texts = [piece for piece in pieces if isinstance(piece, str)]
+        return len(texts) == len(pieces) and "".join(texts) in value
+    items = _items(value)
+    if items is None:
+        return False
+    places = range(len(items) - len(pieces) + 1)
+    return any(items[place : place + len(pieces)] == pieces for place in places)
+
+
 def _longer(value: Frozen, piece: Frozen) -> Frozen:
     if isinstance(value, str):
         return value + piece if isinstance(piece, str) else REFUSED

@@ -14,6 +14,7 @@ from simswarm.check.history.model import (
     Register,
     Swap,
     Write,
+    begins,
 )
 
 NOT = -1
@@ -25,13 +26,14 @@ ANY = -2
 class Moves:
     """The actions of one question, by number; values get theirs as they turn up."""
 
-    __slots__ = ("_after", "_kinds", "_numbers", "_register", "_values", "actions")
+    __slots__ = ("_after", "_begins", "_kinds", "_numbers", "_register", "_values", "actions")
 
     def __init__(self, register: Register) -> None:
         self._register = register
         self._kinds: dict[Action, int] = {}
         self._numbers: dict[Frozen, int] = {}
         self._values: list[Frozen] = []
+        self._begins: dict[tuple[int, int], bool] = {}
         self._after: list[dict[int, int]] = []
         self.actions: list[Action] = []
 
@@ -59,6 +61,14 @@ class Moves:
         after = NOT if found == REFUSED else self.number(found)
         self._after[kind][value] = after
         return after
+
+    def begins(self, value: int, longer: int) -> bool:
+        """Whether one value is the beginning of another, or all of it."""
+        known = self._begins.get((value, longer))
+        if known is None:
+            known = begins(self._values[value], self._values[longer])
+            self._begins[value, longer] = known
+        return known
 
     def needs(self, kind: int) -> int:
         """Which value an action needs: a number, `NOT` if it does not care, or `ANY`."""

@@ -21,7 +21,7 @@ What keeps it small:
    of the value that is there already: later it may be the one that brings it back.
 3. Of operations that do the same, only the one that ends first is tried: in an order that works,
    it can change places with any other of them.
-4. A value that is needed later, and that nothing later makes, is not left (`lookahead`).
+4. Nothing is done that makes a later operation impossible (`lookahead`).
 5. Operations with unknown outcome are used only when needed, and a node is superfluous if another
    like it used fewer of them (`spares`).
 
@@ -39,11 +39,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import TypeAlias
 
 from simswarm.base.values import Value
-from simswarm.check.history.lookahead import Lookahead
-from simswarm.check.history.model import Action, Append, Frozen, Register, Tail, changes
+from simswarm.check.history.lookahead import Node, look_ahead
+from simswarm.check.history.model import Action, Frozen, Register, changes
 from simswarm.check.history.moves import NOT, Moves
 from simswarm.check.history.partition import NEVER
 from simswarm.check.history.spares import Spare, Spares
@@ -65,11 +64,6 @@ class Outcome(Enum):
     FOUND = "found"
     NONE = "none"
     OPEN = "open"
-
-
-Node: TypeAlias = tuple[int, int, int, int]
-"""How many operations are done at the low end, which are done above that (bits), the number of
-the value, and which spare ones were used (bits)."""
 
 
 class Search:
@@ -107,11 +101,8 @@ class Search:
         """What does the same: the number of the action, doubled; odd if it need not happen."""
         self._looks = [not changes(action) for action in moves.actions]
         self._needs = [moves.needs(kind) for kind in range(len(moves.actions))]
-        actions = [one.action for one in finite] + [one.action for one in spare]
-        plain = not any(isinstance(action, Append) for action in actions)
-        plain = plain and not any(isinstance(root, Tail) for root in roots)
-        self._spares = Spares(moves, spare, plain=plain)
-        self._ahead = Lookahead(moves, self._groups, self._spares) if plain else None
+        self._spares = Spares(moves, spare, roots)
+        self._ahead = look_ahead(moves, self._groups, self._spares, roots)
         self._seen: dict[tuple[int, int, int], list[int]] = {}
         self._stack: list[Node] = [(0, 0, moves.number(root), 0) for root in reversed(roots)]
         self.steps = 0
@@ -192,9 +183,8 @@ class Search:
                     self._push(value, (low, bits, after, used | bit))
 
     def _push(self, before: int, node: Node) -> None:
-        low, bits, value, used = node
         ahead = self._ahead
-        if ahead is None or value == before or not ahead.is_lost(before, low, bits, used):
+        if ahead is None or node[2] == before or not ahead.is_lost(before, node):
             self._stack.append(node)
 
     def _is_new(self, low: int, bits: int, value: int, used: int) -> bool:

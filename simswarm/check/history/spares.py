@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from simswarm.base.values import Value
-from simswarm.check.history.model import Action
+from simswarm.check.history.model import Action, Append, Frozen, Tail
 from simswarm.check.history.moves import ANY, NOT, Moves
 from simswarm.check.history.partition import NEVER
 
@@ -29,13 +29,19 @@ class Spare(Value, frozen=True):
     start: int
 
 
+def is_plain(moves: Moves, roots: Sequence[Frozen]) -> bool:
+    """Whether nothing is appended, and every value is known whole."""
+    appends = any(isinstance(action, Append) for action in moves.actions)
+    return not appends and not any(isinstance(root, Tail) for root in roots)
+
+
 class Spares:
     """All spare operations of one question, in groups that do the same."""
 
     __slots__ = ("_first_bits", "_from", "_into", "_masks", "_plain", "_starts", "kinds")
 
-    def __init__(self, moves: Moves, spares: Sequence[Spare], *, plain: bool) -> None:
-        """`plain`: nothing is appended, and every value is known whole. Sorted by start."""
+    def __init__(self, moves: Moves, spares: Sequence[Spare], roots: Sequence[Frozen]) -> None:
+        """`spares` are sorted by start; `moves` knows the other operations already."""
         by_kind: dict[int, list[int]] = {}
         for one in spares:
             by_kind.setdefault(moves.kind(one.action), []).append(one.start)
@@ -49,7 +55,7 @@ class Spares:
             self._first_bits.append(bits)
             self._masks.append((1 << len(starts)) - 1)
             bits += len(starts)
-        self._plain = plain
+        self._plain = is_plain(moves, roots)
         self._from = [moves.needs(kind) for kind in self.kinds]
         self._into: dict[int, list[int]] = {}
         """Value → the groups that make it."""

@@ -1,7 +1,7 @@
 """The shortest failing window: the smallest piece of time in which no order explains what was said.
 
-A window runs from the start of one operation to the end of another. What lies within it must be
-explained; what only reaches into it may take effect there or not:
+A window ends where an operation ends, and begins as early as it can without taking in one more.
+What lies within it must be explained; what only reaches into it may take effect there or not:
 
         window:      ├───────────────────┤
     must be          ┝━━━━━━┥  ┝━━━━━┥
@@ -82,7 +82,11 @@ class _Windows:
         """The window of the last `count` of all operations that end by `end`."""
         if count >= len(inside):
             return _Window(0, end, inside[:])
-        return _Window(self._starts[inside[-count]], end, inside[-count:])
+        return _Window(self._starts[inside[-count - 1]] + 1, end, inside[-count:])
+
+    def tightened(self, window: _Window) -> _Window:
+        """The same operations, from the first start on: less reaches into it."""
+        return _Window(self._starts[window.inside[0]], window.end, window.inside)
 
     def until(self, end: int) -> _Window:
         """The window from the beginning of the history."""
@@ -104,14 +108,14 @@ class _Windows:
         self.boxed = self.boxed or outcome is Outcome.OPEN
         return outcome is Outcome.NONE
 
-    def piece(self, window: _Window) -> Piece:
+    def piece(self, window: _Window, *, shortest: bool) -> Piece:
         """A window as a result."""
         early, late = self._around(window)
         return Piece(
             tuple(one.number for one in self._inside(window)),
             tuple(one.number for one in sorted((*early, *late), key=_start)),
             window.begin == 0,
-            not self.boxed,
+            shortest,
         )
 
     def _inside(self, window: _Window) -> list[Placed]:
@@ -185,7 +189,9 @@ def shortest_window(line: Timeline, furthest: int, steps: int) -> Piece:
             if not windows.fails(shorter):
                 break
             best, found = best - 1, shorter
-    return windows.piece(found)
+    shortest = not windows.boxed
+    tight = windows.tightened(found)
+    return windows.piece(tight if windows.fails(tight) else found, shortest=shortest)
 
 
 def _first_end(windows: _Windows, furthest: int) -> int:

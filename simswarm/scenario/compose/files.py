@@ -17,9 +17,9 @@ from pydantic import Field
 
 from simswarm.dockercli.values import BadValue, mount, ports
 from simswarm.model.specs import Mount, Port
-from simswarm.scenario.durations import Span
-from simswarm.scenario.forms import Frozen, Many, Read, Short, describe, text_of, wrong
-from simswarm.scenario.quantities import AnyText, Count, Cpus, Flag, Memory, Positive, Text
+from simswarm.scenario.grammar.durations import Span
+from simswarm.scenario.grammar.forms import Frozen, Many, Read, Short, describe, text_of, wrong
+from simswarm.scenario.grammar.quantities import AnyText, Count, Cpus, Flag, Memory, Positive, Text
 
 
 def _command(value: object) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from simswarm.scenario.positions import Path
+from simswarm.scenario.text.positions import Path
 
 _VARIABLE = re.compile(
     r"\$(?:(?P<dollar>\$)"

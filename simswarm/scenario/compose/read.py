@@ -3,7 +3,7 @@
 Unknown and ignored keys are warnings (W209), as docker warns of them; everything else that docker
 or the swarm would refuse is an error at its own place in the stack file.
 
-Not here: where the content comes from (`scenario/load.py`).
+Not here: where the content comes from (`scenario/loading/load.py`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from simswarm.scenario.compose.convert import service_spec
 from simswarm.scenario.compose.files import StackFile
 from simswarm.scenario.compose.ignored import why_ignored
 from simswarm.scenario.compose.interpolate import interpolate
-from simswarm.scenario.errors import Problem, did_you_mean
-from simswarm.scenario.forms import describe
-from simswarm.scenario.positions import Document, Path
-from simswarm.scenario.translate import Translator, known_keys
+from simswarm.scenario.grammar.forms import describe
+from simswarm.scenario.text.errors import Problem, did_you_mean
+from simswarm.scenario.text.positions import Document, Path
+from simswarm.scenario.text.translate import Translator, known_keys
 
 _ROUNDS = 5
 """Unknown keys show up level by level; there are no more levels than this."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 from simswarm.base.time import Duration, Instant
 from simswarm.base.values import Value
 from simswarm.scenario.expect.judge import Watchful, seconds, spell
-from simswarm.scenario.moments import Window
-from simswarm.scenario.scene import Scene
+from simswarm.scenario.grammar.moments import Window
+from simswarm.scenario.observed.scene import Scene
 
 WHOLE = 1_000_000
 

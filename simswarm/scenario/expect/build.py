@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simswarm.base.errors import Unsupported
-from simswarm.scenario.cel import Condition
 from simswarm.scenario.expect.availability import Available, Limits
 from simswarm.scenario.expect.condition import ComesTrue, Holds
 from simswarm.scenario.expect.converged import Converged
@@ -27,10 +26,11 @@ from simswarm.scenario.expect.running import (
     Unevenness,
 )
 from simswarm.scenario.expect.update import UpdateReaches
+from simswarm.scenario.grammar.cel import Condition
+from simswarm.scenario.grammar.moments import Finally, Window
 from simswarm.scenario.model import expect as model
-from simswarm.scenario.moments import Finally, Window
-from simswarm.scenario.resolve import Resolver
-from simswarm.scenario.scene import Scene
+from simswarm.scenario.observed.resolve import Resolver
+from simswarm.scenario.observed.scene import Scene
 
 
 def build_judges(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from simswarm.base.time import Duration, Instant
-from simswarm.scenario.cel import Condition
 from simswarm.scenario.expect.judge import Deadline, Watchful, seconds
-from simswarm.scenario.moments import Finally, Moment, Window
-from simswarm.scenario.scene import Scene
+from simswarm.scenario.grammar.cel import Condition
+from simswarm.scenario.grammar.moments import Finally, Moment, Window
+from simswarm.scenario.observed.scene import Scene
 
 
 class Holds(Watchful):

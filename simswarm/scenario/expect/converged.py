@@ -16,9 +16,9 @@ from simswarm.base.time import Duration, Instant
 from simswarm.model.defaults import UPDATE_MONITOR
 from simswarm.model.objects import UpdateState
 from simswarm.scenario.expect.judge import Deadline
-from simswarm.scenario.facts import ServiceFacts
-from simswarm.scenario.moments import Moment
-from simswarm.scenario.scene import Scene
+from simswarm.scenario.grammar.moments import Moment
+from simswarm.scenario.observed.facts import ServiceFacts
+from simswarm.scenario.observed.scene import Scene
 
 
 def monitor_of(service: ServiceFacts) -> Duration:

@@ -18,8 +18,8 @@ from typing import Literal, TypeAlias
 
 from simswarm.base.time import Duration, Instant
 from simswarm.base.values import Value, replace
-from simswarm.scenario.moments import Moment, Window
-from simswarm.scenario.scene import Scene
+from simswarm.scenario.grammar.moments import Moment, Window
+from simswarm.scenario.observed.scene import Scene
 
 Verdict: TypeAlias = Literal["pass", "fail", "undecided"]
 Measured: TypeAlias = float | int | str | bool | None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from simswarm.base.time import Instant
 from simswarm.scenario.expect.judge import Watchful
-from simswarm.scenario.moments import Window
-from simswarm.scenario.scene import Scene
+from simswarm.scenario.grammar.moments import Window
+from simswarm.scenario.observed.scene import Scene
 
 
 class RaftStaysCalm(Watchful):

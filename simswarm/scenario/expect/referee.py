@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from simswarm.base.time import Instant
 from simswarm.scenario.expect.judge import Judge, Judgement
-from simswarm.scenario.scene import Scene
+from simswarm.scenario.observed.scene import Scene
 
 Announce = Callable[[Judgement], None]
 

@@ -10,10 +10,10 @@ from simswarm.base.time import Duration, Instant
 from simswarm.base.values import Value, label
 from simswarm.model.specs import Availability
 from simswarm.scenario.expect.judge import Deadline, Watchful, seconds
-from simswarm.scenario.moments import Moment, Window
-from simswarm.scenario.resolve import Resolver
-from simswarm.scenario.scene import Scene
-from simswarm.scenario.targets import Target
+from simswarm.scenario.grammar.moments import Moment, Window
+from simswarm.scenario.grammar.targets import Target
+from simswarm.scenario.observed.resolve import Resolver
+from simswarm.scenario.observed.scene import Scene
 
 
 class Bounds(Value, frozen=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from simswarm.base.time import Duration, Instant
 from simswarm.scenario.expect.judge import Deadline
-from simswarm.scenario.moments import Moment
-from simswarm.scenario.scene import Scene
-from simswarm.scenario.snapshot import UPDATE_STATE_WORDS
+from simswarm.scenario.grammar.moments import Moment
+from simswarm.scenario.observed.scene import Scene
+from simswarm.scenario.observed.snapshot import UPDATE_STATE_WORDS
 
 
 class UpdateReaches(Deadline):

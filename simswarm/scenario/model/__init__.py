@@ -11,13 +11,12 @@
       nemesis, sweep, traffic, x_trace, x_live                                   (scenario)
 
 Durations are integer nanoseconds, shares integer millionths, processors billionths, memory bytes.
-Targets, moments and conditions are values of `scenario.targets`, `scenario.moments`,
-`scenario.cel`; distributions of `scenario.durations`.
+Targets, moments, conditions and distributions are values of `scenario.grammar`.
 
 A part's file and line (`.line`) are no part of its meaning: two scenarios that mean the same are
 equal. `model_dump()` gives back the file's own shape with defaults filled in.
 
-Not here: reading and checking files (`scenario.load`).
+Not here: reading and checking files (`scenario.loading.load`).
 """
 
 from simswarm.scenario.model.cluster import Clock, Cluster, Link, Machine, Network, RaftTuning

@@ -21,13 +21,13 @@ from pydantic_core import CoreSchema
 
 from simswarm.base.values import Value
 from simswarm.scenario.compose.files import Resources, RestartPolicy, UpdateConfig
-from simswarm.scenario.durations import SignedSpan, Span, Spread
-from simswarm.scenario.forms import Frozen, JsonSchema, Many, Read, Short, describe, wrong
+from simswarm.scenario.grammar.durations import SignedSpan, Span, Spread
+from simswarm.scenario.grammar.forms import Frozen, JsonSchema, Many, Read, Short, describe, wrong
+from simswarm.scenario.grammar.quantities import AnyText, Count, Drift, Flag, Integer, Share, Text
+from simswarm.scenario.grammar.targets import All, Groups, Target, Targets
 from simswarm.scenario.model.cluster import Link
 from simswarm.scenario.model.images import ImageChange
 from simswarm.scenario.model.stack import StackField
-from simswarm.scenario.quantities import AnyText, Count, Drift, Flag, Integer, Share, Text
-from simswarm.scenario.targets import All, Groups, Target, Targets
 
 EVERYWHERE: tuple[Target, ...] = (All(),)
 

@@ -22,9 +22,9 @@ from simswarm.model.defaults import (
     TASK_HISTORY_LIMIT,
 )
 from simswarm.model.specs import GenericResource, NodeRole
-from simswarm.scenario.durations import SignedSpan, Span, Spread
-from simswarm.scenario.forms import Frozen, Read, Short, wrong
-from simswarm.scenario.quantities import (
+from simswarm.scenario.grammar.durations import SignedSpan, Span, Spread
+from simswarm.scenario.grammar.forms import Frozen, Read, Short, wrong
+from simswarm.scenario.grammar.quantities import (
     AnyText,
     Bandwidth,
     Count,

@@ -11,13 +11,13 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from simswarm.scenario.cel import ConditionField
-from simswarm.scenario.durations import Span
-from simswarm.scenario.forms import Frozen, JsonSchema, wrong
+from simswarm.scenario.grammar.cel import ConditionField
+from simswarm.scenario.grammar.durations import Span
+from simswarm.scenario.grammar.forms import Frozen, JsonSchema, wrong
+from simswarm.scenario.grammar.moments import After, EventId
 from simswarm.scenario.model import actions
 from simswarm.scenario.model.origin import NOWHERE, Origin
 from simswarm.scenario.model.triggers import AfterFiring, At, Every, Repeatedly, Trigger, When
-from simswarm.scenario.moments import After, EventId
 
 TRIGGERS = ("at", "after", "every", "when")
 ACTIONS = (

@@ -19,13 +19,13 @@ from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from simswarm.base.time import Duration
 from simswarm.base.values import Value
-from simswarm.scenario.cel import Condition, ConditionField
-from simswarm.scenario.durations import Span
-from simswarm.scenario.forms import Frozen, JsonSchema, Many, Short, wrong
+from simswarm.scenario.grammar.cel import Condition, ConditionField
+from simswarm.scenario.grammar.durations import Span
+from simswarm.scenario.grammar.forms import Frozen, JsonSchema, Many, Short, wrong
+from simswarm.scenario.grammar.moments import Moment, MomentField, Window, WindowField
+from simswarm.scenario.grammar.quantities import Count, Share, Text
+from simswarm.scenario.grammar.targets import Targets
 from simswarm.scenario.model.origin import NOWHERE, Origin
-from simswarm.scenario.moments import Moment, MomentField, Window, WindowField
-from simswarm.scenario.quantities import Count, Share, Text
-from simswarm.scenario.targets import Targets
 
 UpdateStateName: TypeAlias = Literal[
     "updating",

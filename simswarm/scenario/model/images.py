@@ -11,9 +11,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from simswarm.base.time import MILLISECOND, SECOND
-from simswarm.scenario.durations import Distribution, Fixed, Spread, SpreadOr
-from simswarm.scenario.forms import Frozen, Short
-from simswarm.scenario.quantities import Integer
+from simswarm.scenario.grammar.durations import Distribution, Fixed, Spread, SpreadOr
+from simswarm.scenario.grammar.forms import Frozen, Short
+from simswarm.scenario.grammar.quantities import Integer
 
 Pull = Annotated[Distribution | Literal["missing"], SpreadOr("missing", "there is no such image")]
 Start = Annotated[

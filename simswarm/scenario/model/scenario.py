@@ -9,17 +9,17 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from simswarm.model.specs import ServiceSpec
-from simswarm.scenario.durations import Span
-from simswarm.scenario.durations import Spread as SpreadOfTime
-from simswarm.scenario.forms import Frozen, Many, Read, describe, wrong
+from simswarm.scenario.grammar.durations import Span
+from simswarm.scenario.grammar.durations import Spread as SpreadOfTime
+from simswarm.scenario.grammar.forms import Frozen, Many, Read, describe, wrong
+from simswarm.scenario.grammar.quantities import AnyText, Flag, Integer, RateField, Text
+from simswarm.scenario.grammar.ranges import Seeds, SeedsField, TimeRangeField
 from simswarm.scenario.model.cluster import Cluster
 from simswarm.scenario.model.event import Event
 from simswarm.scenario.model.expect import Expectation
 from simswarm.scenario.model.images import ImageBehaviour
 from simswarm.scenario.model.origin import NOWHERE, Origin
 from simswarm.scenario.model.stack import StacksField
-from simswarm.scenario.quantities import AnyText, Flag, Integer, RateField, Text
-from simswarm.scenario.ranges import Seeds, SeedsField, TimeRangeField
 
 Fault = Literal["crash", "pause", "partition", "link", "disk", "clock"]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 from simswarm.model.specs import ServiceSpec
-from simswarm.scenario.forms import JsonSchema, Read, wrong
+from simswarm.scenario.grammar.forms import JsonSchema, Read, wrong
 
 
 class Stack(NamedTuple):

@@ -6,10 +6,10 @@ from typing import ClassVar, TypeAlias
 
 from simswarm.base.time import Duration
 from simswarm.base.values import Value
-from simswarm.scenario.cel import Condition
-from simswarm.scenario.durations import Distribution, Span, Spread
-from simswarm.scenario.forms import Short
-from simswarm.scenario.quantities import Positive
+from simswarm.scenario.grammar.cel import Condition
+from simswarm.scenario.grammar.durations import Distribution, Span, Spread
+from simswarm.scenario.grammar.forms import Short
+from simswarm.scenario.grammar.quantities import Positive
 
 
 class Every(Short):

@@ -1,0 +1,1 @@
+"""The side that starts node processes, orders faults and gathers their traces."""

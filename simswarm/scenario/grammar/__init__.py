@@ -1,0 +1,1 @@
+"""How single values are written in a file: spans, amounts, targets, moments, conditions."""

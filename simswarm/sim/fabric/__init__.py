@@ -1,0 +1,1 @@
+"""The simulated network: links, streams, faults on them, and profiles of both."""

@@ -1,0 +1,1 @@
+"""What a simulated machine has: clock, disk, timers, and an engine with containers."""
