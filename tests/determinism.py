@@ -37,7 +37,7 @@ def digests(
     """The digest of each file that can run; of one that can't yet, `refused`."""
     from simswarm.base.errors import ScenarioError
     from simswarm.scenario.fork import forked
-    from simswarm.scenario.load import load_scenario
+    from simswarm.scenario.loading.load import load_scenario
     from simswarm.scenario.run import Playing, play
 
     found = {}

@@ -22,11 +22,17 @@ def after(operation: Operation, value: Any) -> Any:
     if operation.op == "write":
         return operation.input
     if operation.op == "append":
-        return (value or "") + operation.input
+        return longer(value, operation.input)
     old, new = operation.input
     if known and operation.output != same(old, value):
         return NO
     return new if same(old, value) else value
+
+
+def longer(value: Any, piece: Any) -> Any:
+    if isinstance(value, list):
+        return [*value, piece]
+    return value + piece if isinstance(value, str) and isinstance(piece, str) else NO
 
 
 def same(one: Any, other: Any) -> bool:
@@ -79,7 +85,7 @@ def linearizable(history: Sequence[Operation], first: Any = None) -> bool:
 def shortest_window(history: Sequence[Operation], first: Any = None) -> int | None:
     """How many operations the shortest failing window of a key has; all times differ."""
     ended = [operation for operation in history if operation.end is not None]
-    begins = [float("-inf"), *(operation.start for operation in ended)]
+    begins = [float("-inf"), *(one.start + late for one in ended for late in (0, 0.5))]
     sizes = [
         len(inside_of(history, begin, end))
         for begin in begins
@@ -87,6 +93,15 @@ def shortest_window(history: Sequence[Operation], first: Any = None) -> int | No
         if end is not None and begin < end and window_fails(history, begin, end, first)
     ]
     return min(sizes, default=None)
+
+
+def begin_of(history: Sequence[Operation], inside: Sequence[Operation]) -> float:
+    """The first moment from which these alone lie within the window that ends with them."""
+    end = max(one.end for one in inside if one.end is not None)
+    first = min(one.start for one in inside)
+    others = [one for one in history if one.end is not None and one.end <= end]
+    earlier = [one.start for one in others if one.start < first]
+    return max(earlier) + 0.5 if earlier else float("-inf")
 
 
 def inside_of(history: Sequence[Operation], begin: float, end: float) -> list[Operation]:
@@ -107,7 +122,9 @@ def window_fails(history: Sequence[Operation], begin: float, end: float, first: 
         and not (one.op == "cas" and one.end is not None and not one.output)
     ]
     before = [first]
-    if begin != float("-inf"):
+    if any(one.op == "append" and one.start < begin for one in history):
+        before = ["", "a", "b", "ab", "aa", "other"]
+    elif begin != float("-inf"):
         earlier = [one for one in history if one.start < begin]
         before += [one.input for one in earlier if one.op == "write"]
         before += [one.input[1] for one in earlier if one.op == "cas" and _may_swap(one)]

@@ -12,8 +12,22 @@ from simswarm.check.history import Operation
 from simswarm.check.history.reading import FIELDS
 from tests.history.bruteforce import after
 
-VALUES = (None, 0, 1, 2)
-TEXTS = ("a", "b")
+VALUES: dict[str, Sequence[Any]] = {
+    "register": (None, 0, 1, 2),
+    "text": ("a", "b"),
+    "list": (1, 2),
+}
+SEEN: dict[str, Sequence[Any]] = {
+    "register": VALUES["register"],
+    "text": ("", "a", "ab", "aa", "b"),
+    "list": ([], [1], [1, 2], [1, 1], [2]),
+}
+OPS = {
+    "register": ("read", "write", "cas"),
+    "text": ("read", "append", "write", "cas"),
+    "list": ("read", "append"),
+}
+EMPTY: dict[str, Any] = {"register": None, "text": "", "list": []}
 
 
 def changed(operation: Operation, **fields: Any) -> Operation:
@@ -21,10 +35,10 @@ def changed(operation: Operation, **fields: Any) -> Operation:
 
 
 @st.composite
-def asked(draw: DrawFn, client: int, keys: Sequence[str], *, texts: bool) -> Operation:
+def asked(draw: DrawFn, client: int, keys: Sequence[str], of: str, ops: Sequence[str]) -> Operation:
     """An operation without an answer, and without a time."""
-    op = draw(st.sampled_from(("read", "write", "append") if texts else ("read", "write", "cas")))
-    value = st.sampled_from(TEXTS if texts else VALUES)
+    op = draw(st.sampled_from(ops))
+    value = st.sampled_from(VALUES[of])
     given = None if op == "read" else draw(st.tuples(value, value)) if op == "cas" else draw(value)
     key = draw(st.sampled_from(keys))
     return Operation(client=client, op=op, key=key, input=given, start=0, end=0)
@@ -36,7 +50,8 @@ def random_histories(
     *,
     size: int = 5,
     keys: Sequence[str] = ("x",),
-    texts: bool = False,
+    of: str = "register",
+    ops: Sequence[str] = (),
     ties: bool = True,
 ) -> list[Operation]:
     """Anything at all: most are not linearizable."""
@@ -44,11 +59,11 @@ def random_histories(
     times = draw(_times(2 * count, ties=ties))
     history: list[Operation] = []
     for client in range(count):
-        one = draw(asked(client, keys, texts=texts))
+        one = draw(asked(client, keys, of, ops or OPS[of]))
         start, end = sorted(times[2 * client : 2 * client + 2])
         output: Any = None
         if one.op == "read":
-            output = draw(st.sampled_from(("", "a", "ab", "aa", "b") if texts else VALUES))
+            output = draw(st.sampled_from(SEEN[of]))
         elif one.op == "cas":
             output = draw(st.booleans())
         unknown = draw(st.integers(0, 3)) == 0
@@ -68,7 +83,8 @@ def good_histories(
     *,
     size: int = 6,
     keys: Sequence[str] = ("x",),
-    texts: bool = False,
+    of: str = "register",
+    ops: Sequence[str] = (),
     unique: bool = False,
 ) -> list[Operation]:
     """What a register did, one operation after the other, each seen by a client a while around it.
@@ -78,12 +94,12 @@ def good_histories(
     values: dict[str, Any] = {}
     history: list[Operation] = []
     for moment in range(draw(st.integers(1, size))):
-        one = draw(asked(moment, keys, texts=texts))
+        one = draw(asked(moment, keys, of, ops or OPS[of]))
         if unique and one.op == "write":
             one = changed(one, input=100 + moment)
         start = 10 * moment - draw(st.integers(0, 35))
         end = 10 * moment + draw(st.integers(0, 35))
-        now = values.get(one.key, "" if texts else None)
+        now = values.get(one.key, EMPTY[of])
         fate = draw(st.sampled_from(("known", "known", "known", "took effect", "lost")))
         if fate != "known":
             one = changed(one, start=start, end=None)

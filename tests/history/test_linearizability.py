@@ -12,7 +12,7 @@ from simswarm.check.history import Operation, Register, Verdict, check
 from tests.history.bruteforce import linearizable
 from tests.history.drawn import changed, good_histories, random_histories
 
-MANY = settings(max_examples=max(500, settings().max_examples))
+MANY = settings(max_examples=max(300, settings().max_examples))
 
 
 def did(op, start, end, *, key="x", given=None, output=None):
@@ -49,9 +49,21 @@ def test_any_history_of_a_register_is_judged_by_definition(history):
 
 
 @MANY
-@given(random_histories(texts=True))
+@given(random_histories(of="text"))
 def test_any_history_of_a_text_is_judged_by_definition(history):
     assert bool(check(history, Register(""))) == linearizable(history, "")
+
+
+@MANY
+@given(random_histories(of="text", ops=("read", "append")))
+def test_any_history_of_a_text_that_only_grows_is_judged_by_definition(history):
+    assert bool(check(history, Register(""))) == linearizable(history, "")
+
+
+@MANY
+@given(random_histories(of="list"))
+def test_any_history_of_a_list_is_judged_by_definition(history):
+    assert bool(check(history, Register([]))) == linearizable(history, [])
 
 
 @MANY
@@ -75,17 +87,37 @@ def test_a_history_with_one_answer_changed_is_judged_by_definition(history, data
 # what a register did
 
 
-@given(good_histories(size=60, keys=("x", "y")))
+@given(good_histories(size=30, keys=("x", "y")))
 def test_what_a_register_did_is_linearizable(history):
     assert check(history)
 
 
-@given(good_histories(size=60, keys=("x", "y"), texts=True))
-def test_what_a_text_that_grows_did_is_linearizable(history):
+@given(good_histories(size=30, keys=("x", "y"), of="text"))
+def test_what_a_text_did_is_linearizable(history):
     assert check(history, Register(""))
 
 
-@given(good_histories(size=40, unique=True), st.data())
+@given(good_histories(size=30, of="text", ops=("read", "append")))
+def test_what_a_text_that_only_grows_did_is_linearizable(history):
+    assert check(history, Register(""))
+
+
+@given(good_histories(size=30, of="list"))
+def test_what_a_list_did_is_linearizable(history):
+    assert check(history, Register([]))
+
+
+@MANY
+@given(good_histories(of="text"), st.data())
+def test_a_history_of_a_text_with_one_answer_changed_is_judged_by_definition(history, data):
+    place = data.draw(st.integers(0, len(history) - 1))
+    if history[place].op == "read":
+        seen = data.draw(st.sampled_from(("", "a", "b", "ab", "ba")))
+        history[place] = changed(history[place], output=seen)
+    assert bool(check(history, Register(""))) == linearizable(history, "")
+
+
+@given(good_histories(size=25, unique=True), st.data())
 def test_a_read_of_what_nobody_wrote_is_caught_and_shown(history, data):
     reads = [place for place, one in enumerate(history) if one.op == "read" and one.end is not None]
     if not reads:
@@ -100,7 +132,7 @@ def test_a_read_of_what_nobody_wrote_is_caught_and_shown(history, data):
     assert all(within(one, history[place]) for one in shown)
 
 
-@given(good_histories(size=40), st.integers(0, 3))
+@given(good_histories(size=25), st.integers(0, 3))
 def test_a_stale_read_at_the_end_is_caught(history, value):
     last = max(one.end or one.start for one in history)
     history = [
