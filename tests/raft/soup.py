@@ -60,6 +60,8 @@ class Soup:
         self.wire: list[RaftMessage] = []
         self.proposals = 0
         self.questions = 0
+        self.away: list[int] = []
+        """Members whose messages are all lost, to and fro."""
         self.answers = 0
         self.installed = 0
         for host in self.hosts:
@@ -100,6 +102,16 @@ class Soup:
             if not host.node.read_index(self.questions):
                 del host.reads[self.questions]
             self.after(host)
+
+    def cut(self, number: int) -> None:
+        """Nothing to or from a member, most often one that leads, until `heal`."""
+        leaders = [h for h in self.hosts if h.node and h.node.raft.role is Role.LEADER]
+        host = leaders[0] if leaders and number % 3 else self.pick(number)
+        self.away = [host.id]
+        self.wire = [m for m in self.wire if host.id not in (m.source, m.target)]
+
+    def heal(self, number: int) -> None:
+        self.away = []
 
     def deliver(self, number: int) -> None:
         if self.wire:
@@ -220,6 +232,8 @@ class Soup:
 
     def leave(self, message: RaftMessage, log: tuple[Entry, ...]) -> None:
         self.observer.on_leave(message, log)
+        if message.source in self.away or message.target in self.away:
+            return
         self.wire.append(message)
         if len(self.wire) > CROWD:
             self.wire.pop(0)
@@ -228,6 +242,7 @@ class Soup:
 
     def calm(self, rounds: int) -> None:
         """Everybody up; every tick all writes end and everything arrives in order."""
+        self.away = []
         for host in self.hosts:
             self.restart(host.id - 1)
         for _ in range(rounds):
@@ -273,7 +288,7 @@ EVENTS = {
 """What may happen, and how often relative to the rest."""
 
 
-def stir(seed: int, steps: int = 2000, **settings: object) -> Soup:
+def stir(seed: int, steps: int = 2000, events: dict[str, int] = EVENTS, **settings: object) -> Soup:
     """A soup after that many random events."""
     chance = random.Random(seed)
     size = chance.choice((2, 3, 3, 3, 4, 5))
@@ -281,6 +296,6 @@ def stir(seed: int, steps: int = 2000, **settings: object) -> Soup:
     settings.setdefault("max_message_bytes", chance.choice((1, 6, 65_535)))
     settings.setdefault("max_inflight", chance.choice((1, 2, 256)))
     soup = Soup(size, seed, **settings)
-    for event in chance.choices(list(EVENTS), list(EVENTS.values()), k=steps):
+    for event in chance.choices(list(events), list(events.values()), k=steps):
         getattr(soup, event)(chance.randrange(1 << 16))
     return soup

@@ -558,6 +558,28 @@ def test_of_two_the_one_that_lost_its_vote_helps_the_other_that_does_not_know(pr
     assert group[2].raft.membership == Membership((2,))
 
 
+@pytest.mark.parametrize("members", [(1,), (1, 2)])
+def test_a_leader_by_its_own_vote_alone_is_heard_only_when_that_vote_is_durable(members):
+    """A crash would make it use the term again, for other entries."""
+    node = started(history(add_learner(9)), commit=1, applied=1, founders=members)
+    node.campaign()
+    if members != (1,):
+        drain(node)
+        node.step(RequestVoteReply(2, 2, 1, True))
+    node.tick()
+    batches = []
+    while node.has_ready():
+        batches.append(node.ready())
+    said = [out.durable_first for batch in batches for out in batch.messages]
+    assert said
+    assert set(said) == {members == (1,)}
+    if members == (1,):
+        last = [batch.entries[-1] for batch in batches if batch.entries][-1]
+        node.persisted(last.term, last.index)
+        node.tick()
+        assert {out.durable_first for out in node.ready().messages} == {False}
+
+
 # ── restart ──────────────────────────────────────────────────────────────────────────────────
 
 
