@@ -52,7 +52,10 @@ class Journal:
         if not self.path.exists():
             self._append([wanted])
             return []
-        lines = self._whole_lines()
+        try:
+            lines = self._whole_lines()
+        except ValueError as error:
+            raise FailedPrecondition(f"{self.path} is damaged ({error})") from None
         if not lines or lines[0] != wanted:
             raise FailedPrecondition(
                 f"{self.path.parent} holds a sweep of another scenario, grid or version: "
@@ -65,13 +68,16 @@ class Journal:
         self._append(rows)
 
     def _append(self, lines: list[Row]) -> None:
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(line) + "\n" for line in lines))
             file.flush()
 
     def _whole_lines(self) -> list[Row]:
-        text = self.path.read_text()
+        text = self.path.read_text(encoding="utf-8")
         whole, _, torn = text.rpartition("\n")
         if torn:
-            self.path.write_text(whole + "\n" if whole else "")
-        return [json.loads(line) for line in whole.splitlines()]
+            self.path.write_text(whole + "\n" if whole else "", encoding="utf-8")
+        lines = [json.loads(line) for line in whole.splitlines()]
+        if not all(isinstance(line, dict) for line in lines):
+            raise ValueError("a line is no object")
+        return lines

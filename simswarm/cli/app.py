@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
 
 from simswarm.cli import about, check, demo, diff, exits, hunt, live, plot, replay, sweep, trace
 from simswarm.cli import run as run_command
-from simswarm.cli.state import Format, state
+from simswarm.cli.state import FORMATS, Format, state
 
 app = typer.Typer(
     name="simswarm",
@@ -90,14 +91,27 @@ def global_flags_first(words: Sequence[str]) -> list[str]:
     return front + rest
 
 
+def _format(words: Sequence[str]) -> Format:
+    """What goes to stdout, as far as the words make that clear."""
+    found: Format = "text"
+    for before, word in pairwise(["", *words]):
+        for format in FORMATS:
+            if word == f"--format={format}" or (before, word) == ("--format", format):
+                found = format
+    return found
+
+
 def run(words: Sequence[str]) -> int:
     """Carry out a command line and return its exit code."""
     if not __debug__:
         sys.stderr.write("simswarm checks itself while it runs: start Python without -O\n")
         return exits.USAGE
     state.reset()
+    first = global_flags_first(words)
+    # known before anything else is, so that a bad command line is answered in it too
+    state.format = _format(first)
     try:
-        app(global_flags_first(words), prog_name="simswarm")
+        app(first, prog_name="simswarm")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else exits.USAGE
     else:

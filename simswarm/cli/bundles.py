@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,16 @@ def open_bundle(text: str) -> Bundle:
     if not path.exists() and (DEFAULT_FOLDER / text).exists():
         path = DEFAULT_FOLDER / text
     return Bundle(path)
+
+
+@contextmanager
+def trusting(*bundles: Bundle) -> Iterator[None]:
+    """While what is in bundles is used as what simswarm writes: what isn't so is their fault."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        names = " or ".join(str(bundle.path) for bundle in bundles)
+        raise Refused(f"{names} is damaged ({type(error).__name__}: {error})") from error
 
 
 def newest(count: int) -> list[Bundle]:

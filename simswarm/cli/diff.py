@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simswarm.cli.bundles import newest, open_bundle
+from simswarm.cli.bundles import newest, open_bundle, trusting
 from simswarm.cli.exits import Refused, guarded
 from simswarm.cli.state import put, put_json, state
 
@@ -25,11 +25,12 @@ def diff(
         a, b = (open_bundle(text) for text in bundles)
     else:
         raise Refused("diff compares two bundles: simswarm diff A B, or --last")
-    found = compare(a, b)
+    with trusting(a, b):
+        found = compare(a, b)
+        if state.format == "text":
+            _print(found)
     if state.format != "text":
         put_json({"a": str(a.path), "b": str(b.path), **found})
-        return
-    _print(found)
 
 
 def _print(found: dict[str, Any]) -> None:

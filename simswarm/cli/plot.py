@@ -18,7 +18,9 @@ OF_SWEEP, OF_RUN = ("ecdf",), ("tasks", "roles")
 
 @guarded
 def plot(
-    source: Annotated[Path, typer.Argument(help="A sweep's folder, or a run bundle (.swrun).")],
+    source: Annotated[
+        Path, typer.Argument(help="A sweep's folder, or a run bundle; 'last': the newest.")
+    ],
     kind: Annotated[
         str | None,
         typer.Option(help="ecdf (of a sweep); tasks, roles (of a run). Default: ecdf, tasks."),
@@ -32,8 +34,7 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="Where to, without ending.")] = None,
 ) -> None:
     """Draw a figure and keep the numbers behind it."""
-    if not source.exists():
-        raise Refused(f"{source}: there is no such sweep or bundle")
+    source = _found(source)
     of_sweep = source.is_dir()
     known = OF_SWEEP if of_sweep else OF_RUN
     chosen = kind or known[0]
@@ -52,6 +53,13 @@ def plot(
             put(str(path))
     else:
         put_json({"files": [str(path) for path in paths]})
+
+
+def _found(source: Path) -> Path:
+    """A sweep's folder or a bundle, where bundles may be named as for every other command."""
+    from simswarm.cli.bundles import open_bundle
+
+    return source if source.exists() else open_bundle(str(source)).path
 
 
 def _ecdf(folder: Path, metric: str | None, by: str | None) -> tuple[str, Drawing]:
@@ -95,10 +103,11 @@ def _short(value: object) -> str:
 
 
 def _of_run(bundle: Path, kind: str) -> Drawing:
-    from simswarm.cli.bundles import open_bundle
+    from simswarm.cli.bundles import open_bundle, trusting
     from simswarm.report.timeline import roles, running_tasks
 
     kept = open_bundle(str(bundle))
-    records = list(kept.records())
-    end = float(kept.result["simulated_seconds"])
-    return running_tasks(records, end) if kind == "tasks" else roles(records, end)
+    with trusting(kept):
+        records = list(kept.records())
+        end = float(kept.result["simulated_seconds"])
+        return running_tasks(records, end) if kind == "tasks" else roles(records, end)

@@ -53,6 +53,7 @@ def run(
     elif with_:
         raise Refused("--with needs --fork-at: when is it to happen?")
     end = None if until is None else span_of(until, "--until")
+    _make_room(out, trace)
     try:
         done = perform(scenario, seed, end)
     except Stopped as stopped:
@@ -77,6 +78,17 @@ def run(
         say(f"  elsewhere  {again.other}")
         raise typer.Exit(NOT_DETERMINISTIC)
     raise typer.Exit(VERDICTS[done.verdict])
+
+
+def _make_room(out: Path | None, trace: Path | None) -> None:
+    """Find out before the run whether its results can be kept."""
+    from simswarm.scenario.outcome.bundle import DEFAULT_FOLDER
+
+    (out or DEFAULT_FOLDER).mkdir(parents=True, exist_ok=True)
+    if trace is not None:
+        if trace.is_dir():
+            raise Refused(f"--trace {trace} is a folder")
+        trace.parent.mkdir(parents=True, exist_ok=True)
 
 
 class Stopped(KeyboardInterrupt):
@@ -109,7 +121,9 @@ def perform(scenario: Scenario, seed: int | None, until: int | None) -> Run:
             return playing.finish()
     except Interrupted:
         playing.interrupt()
-        raise Stopped(playing.finish()) from None
+        so_far = playing.finish()
+        so_far.result["interrupted"] = True
+        raise Stopped(so_far) from None
     except (ScenarioError, Unsupported, FormationFailed):
         raise
     except Exception as error:

@@ -61,6 +61,8 @@ def verdicts(run: Run) -> None:
             _verdict("fail", f"{invariant.name}: {violation.message} ({violation.at / 1e9:.3f} s)")
         if invariant.stopped:
             _verdict("undecided", f"{invariant.name}: its checker stopped ({invariant.stopped})")
+        elif state.verbose and invariant.holds:
+            _verdict("pass", f"{invariant.name}: held, looked at {invariant.checked:,} times")
     _summary(run)
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Format = Literal["text", "json", "ndjson"]
+FORMATS: tuple[Format, ...] = ("text", "json", "ndjson")
 
 
 class State:

@@ -15,6 +15,9 @@ from simswarm.base.trace import TraceRecord
 
 BURST: Duration = 500 * MILLISECOND
 """What follows within this belongs together."""
+SETTLING: Duration = 100 * MILLISECOND
+"""Between a task's failure and its replacement lies an entry or two of the log: whether all run is
+told of what stays so for this long."""
 REPEATS = 5
 LIVE = ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running")
 
@@ -89,8 +92,7 @@ class ServiceTelling:
         self._open: dict[str, None] = {}
         """Services in a burst."""
         self._changed: dict[str, Instant] = {}
-        """Services to be looked at once everything of this instant has been taken in: one entry
-        of the log may end a task and create another."""
+        """Services to be looked at once what belongs to this change has been taken in."""
         self._up = False
 
     def swarm_is_up(self) -> None:
@@ -105,7 +107,7 @@ class ServiceTelling:
     def catch_up(self, now: Instant) -> None:
         """Tell what came of instants and bursts that are over by now."""
         for name, t in list(self._changed.items()):
-            if t < now:
+            if now - t > SETTLING:
                 del self._changed[name]
                 self._look(self._services[name], t)
         for name in list(self._open):

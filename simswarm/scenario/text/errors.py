@@ -21,6 +21,10 @@ from simswarm.base.errors import ScenarioError
 Severity: TypeAlias = Literal["error", "warning"]
 
 
+WIDEST, CONTEXT = 160, 40
+"""Characters of a line that are shown, and how many of them before the place in question."""
+
+
 class Place(NamedTuple):
     """A piece of text in a file: line and column from 1, length in characters."""
 
@@ -70,13 +74,19 @@ class Problem(NamedTuple):
     def text(self) -> str:
         """The whole report: headline, excerpt, caret and hint."""
         lines = [self.headline()]
-        lines += [f"{number:5d} | {text}" for number, text in self.excerpt]
+        first = max(0, self.column - CONTEXT) if self.column > WIDEST - CONTEXT else 0
+        lines += [f"{number:5d} | {_part(text, first)}" for number, text in self.excerpt]
         if self.excerpt:
-            caret = " " * (self.column - 1) + "^" * self.length
+            caret = " " * (self.column - 1 - first) + "^" * min(self.length, WIDEST)
             lines.append(f"      | {caret}" + (f"  {self.hint}" if self.hint else ""))
         elif self.hint:
             lines.append(f"      {self.hint}")
         return "\n".join(lines)
+
+
+def _part(text: str, first: int) -> str:
+    """As much of a line as is worth showing."""
+    return text[first : first + WIDEST] + ("…" if len(text) > first + WIDEST else "")
 
 
 class ScenarioErrors(ScenarioError):

@@ -30,6 +30,7 @@ DEEPEST_MERGE = 8
 _STRING_TAG = "tag:yaml.org,2002:str"
 _MERGE = "<<"
 _INTEGER = re.compile(r"[-+]?[0-9]{1,400}|0o[0-7]{1,60}|0x[0-9a-fA-F]{1,60}")
+_HALVES = re.compile("[\ud800-\udfff]")
 _REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
 _WORDS: dict[str, bool | None] = {
     "": None,
@@ -177,7 +178,7 @@ class Document:
 
 
 def _printable(line: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in line)[:400]
+    return "".join(char if char.isprintable() else " " for char in line[:4000])
 
 
 def _is_merge(key: Node) -> bool:
@@ -233,7 +234,9 @@ class _Builder:
         for key, value in _pairs(node):
             if not isinstance(key, ScalarNode):
                 self._report(key, "E001", "a key must be a text", _QUOTE_HINT)
-            elif key.value not in result:
+                continue
+            self._mend_text(key)
+            if key.value not in result:
                 result[key.value] = self.value(value, depth + 1)
         return result
 
@@ -248,11 +251,21 @@ class _Builder:
             seen[key.value] = key
 
     def _scalar(self, node: ScalarNode) -> Any:
+        self._mend_text(node)
         text: str = node.value
         self._check_tag(node)
         if node.style or node.tag == _STRING_TAG:
             return text
         return plain_scalar(text)
+
+    def _mend_text(self, node: ScalarNode) -> None:
+        """Two escapes that are halves of one character become it; a half alone is refused."""
+        if _HALVES.search(node.value) is None:
+            return
+        try:
+            node.value = node.value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._report(node, "E001", "a surrogate alone is no character", "write the character")
 
     def _check_tag(self, node: Node) -> None:
         tag = str(node.tag or "")
