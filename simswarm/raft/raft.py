@@ -111,18 +111,6 @@ class Raft:
         self.leader: RaftID = NO_LEADER
         self.votes: dict[RaftID, bool] = {}
         """Answers to this candidacy: one per voter."""
-        self.progress: dict[RaftID, Progress] = {}
-        """Every member in the leader's eyes."""
-        self.voting: tuple[Progress, ...] = ()
-        """Those of them whose majority decides."""
-        self.voting_too: tuple[Progress, ...] = ()
-        """While joint: those of the outgoing voters, whose majority decides too."""
-        self.pending_change: Index = 0
-        """No change of membership may be proposed before this index is applied."""
-        self.unproven = False
-        """This leader needed no other vote than its own, which is not durable yet."""
-        self.leaves_at: Index = 0
-        """This leader has no vote any more, and steps down once this index is applied."""
         self.snapshot: Snapshot | None = None
         """The newest one: what a follower gets that lacks entries which are compacted."""
         self.pending_snapshot: Snapshot | None = None
@@ -135,25 +123,13 @@ class Raft:
         self.loyal = config.lease_reads
         self.loyal_elapsed = 0
         """Ticks since a leader was last heard, in any term; or since the start."""
-        self.handed_over = False
-        """This leader has asked somebody to stand, who may do so at any time."""
         self.watches_entries = config.dynamic or config.max_uncommitted_bytes > 0
         """Entries that come to be applied must be looked at."""
-        self.unapplied_bytes = 0
-        """Data of proposals in this leader's log that isn't applied yet, if that is limited."""
         self.extras_due = False
         """There is something for the owner that is neither entries, messages nor state."""
         self.messages: list[Outgoing] = []
-        self.append_due = False
-        """This leader has entries or a commit index that some follower hasn't been sent."""
         self.ticks = 0
         """Ticks since the last role change or new term."""
-        self.quorum_checked = 0
-        """This leader's tick count when it last looked for its quorum."""
-        self.transferee: RaftID = NO_LEADER
-        """Whom this leader is handing its office to; it takes no proposals meanwhile."""
-        self.transfer_ends = 0
-        """The leader's tick count at which it gives up handing over."""
         self.election_elapsed = 0
         """Ticks since a leader was heard, a vote granted or a candidacy begun."""
         self.heartbeat_elapsed = 0
@@ -163,8 +139,36 @@ class Raft:
         self.contradiction = ""
         """Why this member can't go on: what a leader said contradicts what is committed here.
         Its owner stops it. Empty while all is well."""
+        self._without_office()
         self._reset(self.term)
         self.adopt(Membership(tuple(sorted(config.members))))
+
+    def _without_office(self) -> None:
+        """What only a leader uses."""
+        self.progress: dict[RaftID, Progress] = {}
+        """Every member in the leader's eyes."""
+        self.voting: tuple[Progress, ...] = ()
+        """Those of them whose majority decides."""
+        self.voting_too: tuple[Progress, ...] = ()
+        """While joint: those of the outgoing voters, whose majority decides too."""
+        self.pending_change: Index = 0
+        """No change of membership may be proposed before this index is applied."""
+        self.unproven = False
+        """This leader needed no other vote than its own, which is not durable yet."""
+        self.leaves_at: Index = 0
+        """This leader has no vote any more, and steps down once this index is applied."""
+        self.handed_over = False
+        """This leader has asked somebody to stand, who may do so at any time."""
+        self.unapplied_bytes = 0
+        """Data of proposals in this leader's log that isn't applied yet, if that is limited."""
+        self.append_due = False
+        """This leader has entries or a commit index that some follower hasn't been sent."""
+        self.quorum_checked = 0
+        """This leader's tick count when it last looked for its quorum."""
+        self.transferee: RaftID = NO_LEADER
+        """Whom this leader is handing its office to; it takes no proposals meanwhile."""
+        self.transfer_ends = 0
+        """The leader's tick count at which it gives up handing over."""
 
     @property
     def commit(self) -> Index:

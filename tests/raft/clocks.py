@@ -29,7 +29,7 @@ class Clocks(Soup):
         self.count = 0
         self.leases = 0
         self.awake: dict[int, int] = {}
-        self.away: dict[int, int] = {}
+        self.gone: dict[int, int] = {}
         self.rifts: dict[frozenset[int], int] = {}
         self.lossy = self.chance.choice((0.0, 0.1))
         self.slow = self.chance.choice((10, 30, 60, 400))
@@ -51,7 +51,7 @@ class Clocks(Soup):
     def leave(self, message, log) -> None:
         self.observer.on_leave(message, log)
         pair = frozenset((message.source, message.target))
-        away = any(self.away.get(id, 0) > self.now for id in pair)
+        away = any(self.gone.get(id, 0) > self.now for id in pair)
         if not away and self.rifts.get(pair, 0) <= self.now and self.chance.random() >= self.lossy:
             self.later(self.chance.randint(1, self.slow), "arrives", message)
 
@@ -143,7 +143,7 @@ class Clocks(Soup):
 
     def cut_off(self, host: Host) -> None:
         """Nothing to or from it for a while."""
-        self.away[host.id] = self.now + self.chance.randint(1, 3000)
+        self.gone[host.id] = self.now + self.chance.randint(1, 3000)
 
     def bounce(self, alone: Host) -> None:
         """One is cut off, and some of the others start again at once."""

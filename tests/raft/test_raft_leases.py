@@ -83,7 +83,18 @@ WRONG = [
 """And how long an election time-out must be for the fault to show soon."""
 
 
-@pytest.mark.parametrize(("mutant", "ticks"), WRONG, ids=[mutant.__name__ for mutant, _ in WRONG])
+CASES = [
+    pytest.param(
+        m,
+        ticks,
+        marks=[pytest.mark.slow] if m is lease_begins_with_the_answer else [],
+        id=m.__name__,
+    )
+    for m, ticks in WRONG
+]
+
+
+@pytest.mark.parametrize(("mutant", "ticks"), CASES)
 def test_a_wrong_lease_is_caught(mutant, ticks, monkeypatch):
     mutant(monkeypatch)
     caught = "nothing"
