@@ -42,10 +42,11 @@ def on_append(raft: Raft, message: AppendEntries) -> None:
     if log.term_at(previous) != message.previous_term:
         _refuse(raft, message)
         return
-    if not _is_well_formed(message):
-        raft.ignored += 1
-        return
-    log.merge(message.entries)
+    if message.entries:
+        if not _is_well_formed(message):
+            raft.ignored += 1
+            return
+        log.merge(message.entries)
     proved = previous + len(message.entries)
     log.commit_to(min(message.commit, proved))
     _acknowledge(raft, message.source, proved)

@@ -117,7 +117,8 @@ def on_append_reply(raft: Raft, message: AppendEntriesReply) -> None:
         return
     probing = progress.state is PROBE
     if progress.on_acknowledged(message.index):
-        maybe_commit(raft)
+        if message.index > raft.log.committed:
+            maybe_commit(raft)
     elif not (probing and message.index == progress.match):
         return
     if progress.state is SNAPSHOT and not _snapshot_arrived(raft, progress):

@@ -119,8 +119,8 @@ def _put_in_force(raft: Raft, after: Membership) -> None:
     if not leads:
         return
     raft.follow_up()
-    if not raft.is_voter:
-        raft.leaves_at = leader.append(raft, leader.NO_OP)
+    # One that stood without a vote (`candidate._help_out`) may have one now.
+    raft.leaves_at = 0 if raft.is_voter else leader.append(raft, leader.NO_OP)
     if raft.transferee not in raft.electors:
         raft.transferee = NO_LEADER
     raft.append_due = True

@@ -59,6 +59,7 @@ class Soup:
         self.observer = Observer(self.images, self.members)
         self.wire: list[RaftMessage] = []
         self.proposals = 0
+        self.crowd = CROWD
         self.questions = 0
         self.away: list[int] = []
         """Members whose messages are all lost, to and fro."""
@@ -235,20 +236,25 @@ class Soup:
         if message.source in self.away or message.target in self.away:
             return
         self.wire.append(message)
-        if len(self.wire) > CROWD:
+        if len(self.wire) > self.crowd:
             self.wire.pop(0)
 
     # ── the quiet phase ──────────────────────────────────────────────────────────────────────
 
     def calm(self, rounds: int) -> None:
         """Everybody up; every tick all writes end and everything arrives in order."""
-        self.away = []
+        self.become_quiet()
         for host in self.hosts:
             self.restart(host.id - 1)
         for _ in range(rounds):
             for host in self.hosts:
                 self.tick(host.id - 1)
             self.quiesce()
+
+    def become_quiet(self) -> None:
+        """Nothing is lost any more."""
+        self.away = []
+        self.crowd = 1 << 20
 
     def quiesce(self) -> None:
         for _ in range(10_000):

@@ -119,7 +119,7 @@ class Storm(Soup):
 
     def calm(self, rounds: int) -> None:
         """As in a soup, but the leader tells those who don't belong, and they stop."""
-        self.away = []
+        self.become_quiet()
         for host in self.hosts:
             self.restart(host.id - 1)
         for _ in range(rounds):

@@ -558,6 +558,24 @@ def test_of_two_the_one_that_lost_its_vote_helps_the_other_that_does_not_know(pr
     assert group[2].raft.membership == Membership((2,))
 
 
+def test_a_helper_that_gets_a_vote_while_it_leads_stays():
+    """It stood without one; what makes it a voter was in its log already."""
+    configs = history(add_learner(1), several((ADD, 1), transition=Transition.JOINT_EXPLICIT))
+    entries = [*configs, Entry(1, 3, b"x")]
+    node = started(entries, commit=1, founders=(2,))
+    settle(node)
+    assert not node.raft.is_voter
+    node.step(RequestVote(2, 2, 1, 1, 1))
+    drain(node)
+    node.step(RequestVoteReply(3, 2, 1, True))
+    drain(node)
+    assert (node.raft.role, node.raft.leaves_at) == (Role.LEADER, 4)
+    node.step(AppendEntriesReply(3, 2, 1, 4))
+    drain(node)
+    assert (node.raft.role, node.raft.is_voter) == (Role.LEADER, True)
+    assert node.propose(b"y") is not None
+
+
 @pytest.mark.parametrize("members", [(1,), (1, 2)])
 def test_a_leader_by_its_own_vote_alone_is_heard_only_when_that_vote_is_durable(members):
     """A crash would make it use the term again, for other entries."""
