@@ -123,7 +123,7 @@ def window_fails(history: Sequence[Operation], begin: float, end: float, first: 
     ]
     before = [first]
     if any(one.op == "append" and one.start < begin for one in history):
-        before = ["", "a", "b", "ab", "aa", "other"]
+        before = ["", "a", "b", "ab", "aa", "other", [], [1], [2], [1, 1], [1, 2], [0], 1, 2]
     elif begin != float("-inf"):
         earlier = [one for one in history if one.start < begin]
         before += [one.input for one in earlier if one.op == "write"]

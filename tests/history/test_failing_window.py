@@ -27,6 +27,13 @@ def test_no_failing_window_of_swaps_is_shorter_than_the_one_shown(history):
 
 
 @MANY
+@given(random_histories(of="list", ops=("read", "append", "write"), ties=False))
+def test_no_failing_window_of_a_list_is_shorter_than_the_one_shown(history):
+    window = check(history, Register([])).window
+    assert (window and len(window.operations)) == shortest_window(history, [])
+
+
+@MANY
 @given(random_histories(of="text", ops=("read", "append", "cas"), ties=False))
 def test_the_window_of_a_text_with_swaps_fails_by_definition(history):
     window = check(history, Register("")).window
@@ -105,6 +112,7 @@ def test_operations_that_cannot_change_anything_are_not_shown_around():
         read(2, 2, 9),
         cas(7, 8, False, 2, 9),
         write(4, 4, None),
+        cas(4, 4, None, 4, None),
         read(1, 5, 6),
     ]
     window = check(history).window
@@ -144,3 +152,31 @@ def test_a_swap_that_reaches_out_of_a_window_may_find_what_it_looks_for():
     window = check([*fault, *fine]).window
     assert window is not None
     assert window.numbers == (1, 2)
+
+
+def test_a_window_begins_as_early_as_it_can_without_taking_in_one_more():
+    """Nothing was appended before the first append, so the read of "a" fails alone."""
+    history = [read("", 0, 3), append("b", 1, 5), read("a", 2, 4)]
+    window = check(history).window
+    assert window is not None
+    assert window.numbers == (2,)
+
+
+def test_a_window_that_fails_from_the_initial_value_alone_says_so():
+    history = [write(1, 0, None), cas(1, 2, True, 1, 2), cas(1, 3, True, 3, 4)]
+    window = check(history).window
+    assert window is not None
+    assert window.numbers == (1, 2)
+    assert window.from_beginning
+    window = check([*history, write(5, 5, 6), read(4, 7, 8)]).window
+    assert window is not None
+    assert not window.from_beginning
+
+
+def test_an_element_that_got_lost_is_a_window_of_the_append_and_the_read():
+    history = [write([0], 0, 1), append(1, 2, 3), append(2, 4, 5), append(3, 6, 7)]
+    history.append(read([0, 1, 2], 8, 9))
+    for more in ([], [write([7], 0, None)]):
+        window = check([*history, *more]).window
+        assert window is not None
+        assert window.numbers == (3, 4)

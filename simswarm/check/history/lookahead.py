@@ -17,9 +17,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from simswarm.check.history.model import Append, Frozen, Read
+from simswarm.check.history.model import Append, Read
 from simswarm.check.history.moves import Moves
-from simswarm.check.history.spares import Spares, is_plain
+from simswarm.check.history.spares import Spares, appends
 
 Node: TypeAlias = tuple[int, int, int, int]
 """How many operations are done at the low end, which are done above that (bits), the number of
@@ -62,7 +62,7 @@ class Growth:
         reads = [
             which
             for which, group in enumerate(groups)
-            if not group & 1 and isinstance(moves.actions[group >> 1], Read)
+            if isinstance(moves.actions[group >> 1], Read)
         ]
         self._moves = moves
         self._reads = reads
@@ -77,12 +77,10 @@ class Growth:
         return False
 
 
-def look_ahead(
-    moves: Moves, groups: Sequence[int], spares: Spares, roots: Sequence[Frozen]
-) -> Sources | Growth | None:
-    """What looks ahead in a history of these actions that begins with these values."""
+def look_ahead(moves: Moves, groups: Sequence[int], spares: Spares) -> Sources | Growth | None:
+    """What looks ahead in a history of these actions."""
     actions = moves.actions
-    if is_plain(moves, roots):
+    if not appends(moves):
         return Sources(moves, groups, spares)
     if all(isinstance(action, Append | Read) for action in actions):
         return Growth(moves, groups)

@@ -101,8 +101,8 @@ class Search:
         """What does the same: the number of the action, doubled; odd if it need not happen."""
         self._looks = [not changes(action) for action in moves.actions]
         self._needs = [moves.needs(kind) for kind in range(len(moves.actions))]
-        self._spares = Spares(moves, spare, roots)
-        self._ahead = look_ahead(moves, self._groups, self._spares, roots)
+        self._spares = Spares(moves, spare)
+        self._ahead = look_ahead(moves, self._groups, self._spares)
         self._seen: dict[tuple[int, int, int], list[int]] = {}
         self._stack: list[Node] = [(0, 0, moves.number(root), 0) for root in reversed(roots)]
         self.steps = 0
@@ -144,7 +144,7 @@ class Search:
             known |= bit
             self.steps += 1
             group = groups[which]
-            if looks[group >> 1] and not group & 1 and after(group >> 1, value) == value:
+            if looks[group >> 1] and after(group >> 1, value) == value:
                 settled |= bit
                 continue
             frontier = min(frontier, ends[which])

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from simswarm.base.values import Value
-from simswarm.check.history.model import Action, Append, Frozen, Tail
+from simswarm.check.history.model import Action, Append
 from simswarm.check.history.moves import ANY, NOT, Moves
 from simswarm.check.history.partition import NEVER
 
@@ -29,18 +29,17 @@ class Spare(Value, frozen=True):
     start: int
 
 
-def is_plain(moves: Moves, roots: Sequence[Frozen]) -> bool:
-    """Whether nothing is appended, and every value is known whole."""
-    appends = any(isinstance(action, Append) for action in moves.actions)
-    return not appends and not any(isinstance(root, Tail) for root in roots)
+def appends(moves: Moves) -> bool:
+    """Whether anything is appended, so that values may come from anywhere."""
+    return any(isinstance(action, Append) for action in moves.actions)
 
 
 class Spares:
     """All spare operations of one question, in groups that do the same."""
 
-    __slots__ = ("_first_bits", "_from", "_into", "_masks", "_plain", "_starts", "kinds")
+    __slots__ = ("_appends", "_first_bits", "_from", "_into", "_masks", "_starts", "kinds")
 
-    def __init__(self, moves: Moves, spares: Sequence[Spare], roots: Sequence[Frozen]) -> None:
+    def __init__(self, moves: Moves, spares: Sequence[Spare]) -> None:
         """`spares` are sorted by start; `moves` knows the other operations already."""
         by_kind: dict[int, list[int]] = {}
         for one in spares:
@@ -55,7 +54,7 @@ class Spares:
             self._first_bits.append(bits)
             self._masks.append((1 << len(starts)) - 1)
             bits += len(starts)
-        self._plain = is_plain(moves, roots)
+        self._appends = appends(moves)
         self._from = [moves.needs(kind) for kind in self.kinds]
         self._into: dict[int, list[int]] = {}
         """Value → the groups that make it."""
@@ -77,7 +76,7 @@ class Spares:
     def worth_trying(self, needed: Iterable[int], value: int) -> list[int]:
         """Groups whose result something needs, if the value is `value` now."""
         wanted = {need: None for need in needed if need != NOT}
-        if not self._plain or ANY in wanted:
+        if self._appends or ANY in wanted:
             return list(range(len(self.kinds)))
         found: list[int] = []
         todo = list(wanted)
