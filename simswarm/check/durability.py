@@ -23,7 +23,7 @@ import msgspec
 from simswarm.base.effects import Send, Token, Write, Written
 from simswarm.base.time import Instant
 from simswarm.check.invariant import Invariant
-from simswarm.check.raft_safety import APPEND, WAL, EntryHead, record_head
+from simswarm.check.raft_safety import APPEND, WAL, EntryHead, Heads, record_heads
 from simswarm.raft.messages import AppendEntriesReply, HardState, Index, RequestVoteReply
 
 BODY_AT, TAG_AT = 2, 3
@@ -49,12 +49,11 @@ class FollowedDisk:
         self.pending: list[Token] = []
         self.durable: Token = 0
         """Writes of the log up to this token have ended well."""
-        self.take(records, 0)
+        self.take(record_heads(records), 0)
 
-    def take(self, records: Sequence[bytes], token: Token) -> None:
-        """These records are written by this token (0: they were there at boot)."""
-        for payload in records:
-            record = record_head(payload)
+    def take(self, heads: Heads, token: Token) -> None:
+        """Records that begin so are written by this token (0: they were there at boot)."""
+        for record in heads:
             if type(record) is HardState:
                 self.hard, self.hard_token = record, token
             elif type(record) is EntryHead:
@@ -81,14 +80,14 @@ class DurableBeforeAcknowledged(Invariant):
         """A manager starts from these durable records."""
         self._disks[manager] = FollowedDisk(records)
 
-    def wrote(self, manager: str, write: Write) -> None:
-        """A manager asked for a write."""
+    def wrote(self, manager: str, write: Write, heads: Heads | None = None) -> None:
+        """A manager asked for a write. `heads`: of its records, where they are read already."""
         disk = self._disks.get(manager)
         if disk is None or write.file != WAL:
             return
         if write.mode is not APPEND:
             disk.entries = []
-        disk.take(write.records, write.token)
+        disk.take(record_heads(write.records) if heads is None else heads, write.token)
         disk.pending.append(write.token)
 
     def written(self, manager: str, given: Written) -> None:

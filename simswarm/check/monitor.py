@@ -22,7 +22,7 @@ from simswarm.check.committed import CommittedListener, CommittedStream
 from simswarm.check.durability import PROMISES, TAG_AT, DurableBeforeAcknowledged
 from simswarm.check.invariant import Announce, Invariant
 from simswarm.check.placement import ConstraintsHold, NodeResources
-from simswarm.check.raft_safety import FollowedLog, RaftSafety
+from simswarm.check.raft_safety import FollowedLog, RaftSafety, record_heads
 from simswarm.check.tasks import LiveTasksPerSlot, StatesOnlyRise
 from simswarm.manager.manager import Manager
 from simswarm.manager.wal import WriteAheadLog
@@ -159,5 +159,6 @@ class Monitor:
             elif type(effect) is Write:
                 write = wal.in_clear(effect)
                 if write is not None:
-                    self.raft.wrote(name, write)
-                    self.durability.wrote(name, write)
+                    heads = record_heads(write.records)
+                    self.raft.wrote(name, write, heads)
+                    self.durability.wrote(name, write, heads)

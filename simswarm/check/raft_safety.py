@@ -48,10 +48,13 @@ class EntryHead(Value, frozen=True, tag=20):
 _heads: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(EntryHead | HardState)
 
 
-def record_head(payload: bytes) -> EntryHead | HardState:
-    """What a record of a log file is, without an entry's data."""
-    head: EntryHead | HardState = _heads.decode(payload)
-    return head
+Heads = Sequence[EntryHead | HardState]
+
+
+def record_heads(records: Sequence[bytes]) -> Heads:
+    """What the records of a log file are, without entries' data."""
+    decode = _heads.decode
+    return [decode(payload) for payload in records]
 
 
 RECENT = 64
@@ -146,14 +149,14 @@ class RaftSafety:
         self._append(log, records)
         return log
 
-    def wrote(self, manager: str, write: Write) -> None:
-        """A manager asked for a write."""
+    def wrote(self, manager: str, write: Write, heads: Heads | None = None) -> None:
+        """A manager asked for a write. `heads`: of its records, where they are read already."""
         log = self._logs.get(manager)
         if log is None or write.file != WAL:
             return
         if write.mode is not APPEND:
             log.chain = []
-        self._append(log, write.records)
+        self._append(log, write.records, heads)
 
     def stepped(self, manager: str, raft: Raft) -> None:
         """A manager's step is over: look at what it committed and whether it leads."""
@@ -180,10 +183,13 @@ class RaftSafety:
             message = f"{manager} applied something else at index {index} than the first manager"
             self.machines.broken(self._clock(), message)
 
-    def _append(self, log: FollowedLog, records: Sequence[bytes]) -> None:
+    def _append(
+        self, log: FollowedLog, records: Sequence[bytes], heads: Heads | None = None
+    ) -> None:
         chain = log.chain
-        for payload in records:
-            entry = record_head(payload)
+        if heads is None:
+            heads = record_heads(records)
+        for payload, entry in zip(records, heads, strict=True):
             if type(entry) is not EntryHead:
                 continue
             before = entry.index - 1
