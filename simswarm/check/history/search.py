@@ -32,7 +32,8 @@ Invariants
   I3  the operations that end before `furthest` do have an order, failure or not.
 
 Source: J. Wing, C. Gong: Testing and verifying concurrent objects (1993); G. Lowe: Testing for
-linearizability (2017), for remembering what was tried. Rules 2 to 5 stand on the reasons given with them.
+linearizability (2017), for remembering what was tried. Rules 2 to 5 stand on the reasons given
+with them.
 """
 
 from __future__ import annotations
