@@ -10,7 +10,8 @@ demo: $(VENV)/.demo
 	$(BIN)/simswarm demo
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -n 2 -m "not slow" -rs
+	$(BIN)/python -m pytest -n 2 -m "not slow" -rs --ignore=tests/live
+	$(BIN)/python -m pytest -m "not slow" -rs tests/live  # real time: alone on the machine
 
 test-long: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow -rs

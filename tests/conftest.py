@@ -4,8 +4,12 @@ alike; the long one (SIMSWARM_LONG=1) looks further, with other examples at ever
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
+
+# a suite started in the background inherits an ignored SIGINT, and so would every process it starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(

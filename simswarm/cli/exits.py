@@ -50,8 +50,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt:
             _end(INTERRUPTED, "interrupted")
         except BrokenPipeError:
-            # whoever read our output has had enough; nothing may be written any more
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # whoever read our output has had enough
+            _abandon_stdout()
             raise typer.Exit(OK) from None
         except Exception as error:
             _explain(error)
@@ -83,10 +83,23 @@ def _explain(error: Exception) -> NoReturn:
         case Wrecked(cause=cause, saved=saved):
             _report_bug(cause, saved, verbose=state.verbose)
         case OSError():
+            _abandon_unwritable_stdout()
             where = "" if error.filename is None else f"{error.filename}: "
             _end(USAGE, f"error: {where}{error.strerror or error}")
         case _:
             _report_bug(error, "", verbose=state.verbose)
+
+
+def _abandon_unwritable_stdout() -> None:
+    """Let go of what can't be written, or the interpreter's end fails on it once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _abandon_stdout()
+
+
+def _abandon_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_bug(error: Exception, saved: str, *, verbose: bool) -> NoReturn:
