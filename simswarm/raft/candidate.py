@@ -119,7 +119,8 @@ def _help_out(raft: Raft, message: RequestVote | PreVote) -> None:
     """
     behind = not raft.log.is_up_to_date(message.last_index, message.last_term)
     outsider = not raft.is_voter and bool(raft.membership.voters)
-    if behind and outsider and raft.role is Role.FOLLOWER and _is_informed(raft):
+    # Also if it stands already: what it said then may be lost, and no time-out repeats it.
+    if behind and outsider and raft.role is not Role.LEADER and _is_informed(raft):
         _campaign(raft)
 
 

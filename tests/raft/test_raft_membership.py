@@ -558,6 +558,19 @@ def test_of_two_the_one_that_lost_its_vote_helps_the_other_that_does_not_know(pr
     assert group[2].raft.membership == Membership((2,))
 
 
+def test_a_helper_that_nobody_heard_asks_again():
+    node = RawNode(
+        RaftConfig(1, (1, 2), dynamic=True, pre_vote=True),
+        FixedEntropy(),
+        hard_state=HardState(1, 1, 1),
+        entries=[*history(remove(1)), Entry(1, 2, b"x")],
+        applied=1,
+    )
+    for _ in range(3):
+        assert PreVote(2, 1, 2, 2, 1) in say(node, PreVote(2, 2, 1, 1, 1))
+        assert node.raft.role is Role.PRECANDIDATE
+
+
 def test_a_helper_that_gets_a_vote_while_it_leads_stays():
     """It stood without one; what makes it a voter was in its log already."""
     configs = history(add_learner(1), several((ADD, 1), transition=Transition.JOINT_EXPLICIT))
