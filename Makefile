@@ -14,7 +14,7 @@ test: $(VENV)/.test lint
 	$(BIN)/python -m pytest -m "not slow" -rs tests/live  # real time: alone on the machine
 
 test-long: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow -rs
+	$(BIN)/python -m pytest -m slow -rs --ignore=tests/hunt  # the zoo: python -m benchmarks.hunt
 	$(BIN)/python -m tests.determinism
 
 lint: $(VENV)/.test
