@@ -5,7 +5,7 @@ Source: moby daemon/cluster/executor/container/container.go (name, labels, confi
 
 from __future__ import annotations
 
-from simswarm.base.engine import ContainerConfig, HealthCheck
+from simswarm.base.engine import ContainerConfig
 from simswarm.base.time import Duration
 from simswarm.base.values import labels
 from simswarm.model.defaults import STOP_GRACE
@@ -39,18 +39,10 @@ def container_config(task: Task) -> ContainerConfig:
         args=spec.args,
         env=spec.env,
         labels=labels({**dict(spec.labels), **swarm_labels}),
-        health=health_check(task),
+        health=spec.health,
         nano_cpus=task.spec.limits.nano_cpus,
         memory_bytes=task.spec.limits.memory_bytes,
     )
-
-
-def health_check(task: Task) -> HealthCheck | None:
-    """The task's health check, unless it has none or switches the image's off."""
-    health = task.spec.container.health
-    if health is None or health.test == ("NONE",):
-        return None
-    return health
 
 
 def stop_grace(task: Task) -> Duration:

@@ -26,6 +26,11 @@ class HealthCheck(Value, frozen=True):
     retries: int = 0
     start_period: Duration = 0
 
+    @property
+    def is_off(self) -> bool:
+        """Whether it says that there is to be none, not even the image's own."""
+        return self.test[:1] == ("NONE",)
+
 
 class ContainerConfig(Value, frozen=True):
     """What is needed to create a task's container."""

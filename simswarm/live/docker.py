@@ -337,7 +337,7 @@ class DockerEngine:
             SERVICE: config.service,
             SLOT: "" if config.slot is None else str(config.slot),
             IMAGE: config.image,
-            CHECKED: "" if config.health is None else "yes",
+            CHECKED: "" if config.health is None or config.health.is_off else "yes",
         }
 
 

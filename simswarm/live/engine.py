@@ -214,7 +214,7 @@ class Lanes:
             case PullImage():
                 return PULL_DEADLINE
             case CreateContainer(config):
-                if config.health is not None:
+                if config.health is not None and not config.health.is_off:
                     self._health[config.task] = config.health
                 return DEADLINE
             case StartContainer(task=task):

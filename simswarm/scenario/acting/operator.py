@@ -100,8 +100,9 @@ def _deploy(action: actions.Deploy) -> Plan:
 
 def _label(action: actions.Label, nodes: Sequence[str]) -> Plan:
     words = [f"--label-add {key}={value}" for key, value in action.add.items()]
-    words += [f"--label-rm {key}" for key in action.remove]
-    make = partial(conversations.label, tuple(nodes), dict(action.add), action.remove)
+    removed = action.remove or ()
+    words += [f"--label-rm {key}" for key in removed]
+    make = partial(conversations.label, tuple(nodes), dict(action.add), removed)
     return Plan(f"node update {' '.join(words)} {' '.join(nodes)}", make)
 
 

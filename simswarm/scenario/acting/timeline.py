@@ -130,7 +130,8 @@ class Timeline:
         while self._agenda and self._agenda[0][0] <= now:
             _, number, kind = heappop(self._agenda)
             planned = self._plan[number]
-            self._last = now
+            if not _is_endless(planned.event):
+                self._last = now
             if kind == FIRE:
                 self._fire(planned, now)
             else:
@@ -193,7 +194,7 @@ class Timeline:
         pending = [at for at, number, _ in self._agenda if number == planned.number]
         trigger = planned.event.trigger
         if isinstance(trigger, Repeatedly):
-            if trigger.until is None and trigger.times is None:
+            if _is_endless(planned.event):
                 return NEVER_DUE
             return max((at + undo for at in pending), default=NEVER_DUE)
         if planned.fired or pending:
@@ -220,3 +221,11 @@ class Timeline:
                 before = self._firing_time(trigger.id, seen | {planned.number})
                 return NEVER_DUE if before < 0 else before + trigger.delay
         return NEVER_DUE
+
+
+def _is_endless(event: Event) -> bool:
+    """Whether an event repeats for ever."""
+    match event.trigger:
+        case Repeatedly(until=None, times=None):
+            return True
+    return False

@@ -137,7 +137,7 @@ class Label(Frozen):
     also = ({"type": "object", "maxProperties": 1, "additionalProperties": {"type": "object"}},)
     target: Targets
     add: Mapping[str, AnyText] = Field(default_factory=dict)
-    remove: Many[Text] = ()
+    remove: Many[Text] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simswarm.base.values import Labels, Value, labels
 from simswarm.model.defaults import (
@@ -105,6 +105,15 @@ class RaftTuning(Frozen):
     pre_vote: Flag = False
     snapshot_interval: Positive = SNAPSHOT_INTERVAL
     log_entries_for_slow_followers: Count = LOG_ENTRIES_FOR_SLOW_FOLLOWERS
+
+    @model_validator(mode="after")
+    def _patience_outlasts_heartbeats(self) -> RaftTuning:
+        if self.election_tick <= self.heartbeat_tick:
+            message = "election_tick must be larger than heartbeat_tick"
+            given = self.model_fields_set
+            key = "election_tick" if "election_tick" in given else "heartbeat_tick"
+            raise wrong("E105", message, "Swarm has 10 and 1", key=key)
+        return self
 
 
 class Machine(Value, frozen=True):

@@ -42,7 +42,7 @@ class Container:
         """Whether it has a health check: the service's, or one that its image brings."""
         health = self.config.health
         if health is not None and health.test:
-            return health.test[0] != "NONE"
+            return not health.is_off
         return self.behaviour.healthy != ImageBehaviour().healthy
 
     def start(self) -> None:
