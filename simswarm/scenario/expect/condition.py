@@ -34,15 +34,17 @@ class Holds(Watchful):
 
     def observe(self, now: Instant) -> None:
         """Fail at the first instant at which it does not hold."""
-        if self.verdict is not None or not self.is_open(now):
+        if self.verdict is not None:
+            return
+        if not self.is_open(now):
+            if self._looked and self.is_over(now):
+                self._pass(now)
             return
         self._looked = True
         if self._condition.evaluate(self._tree) is not self._wanted:
             word = "false" if self._wanted else "true"
             self.measured = not self._wanted
             self.decide("fail", now, f"{word} at {seconds(now)}")
-        elif self.is_over(now) and self.scene.marks.end is None:
-            self._pass(now)
 
     def finish(self, now: Instant) -> None:
         """What held all along passes."""
@@ -85,7 +87,7 @@ class ComesTrue(Deadline):
             return
         if self._condition.evaluate(self._tree):
             self.came_true(now, "true after ")
-        elif self.verdict is None and self.deadline is not None and now >= self.deadline:
+        elif self.is_late(now):
             self.time_is_up(now, "not true")
 
     def finish(self, now: Instant) -> None:

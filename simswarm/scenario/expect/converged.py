@@ -122,7 +122,7 @@ class Converged(Deadline):
             self.came_true(max(span.since, start), "")
             return
         deadline = self.deadline
-        if self.verdict is not None or deadline is None or now < deadline:
+        if deadline is None or not self.is_late(now):
             return
         if span.since is None or span.since > deadline:
             self.time_is_up(now, self._late())

@@ -142,11 +142,11 @@ class Deadline(Judge):
         return None if start is None or self.within is None else start + self.within
 
     def wishes(self) -> tuple[Instant, ...]:
-        """The start and the deadline."""
+        """The start, and when the deadline is over."""
         start, deadline = self.start, self.deadline
         if start is None:
             return ()
-        return (start,) if deadline is None else (start, deadline, deadline + self.settle)
+        return (start,) if deadline is None else (start, deadline + 1, deadline + 1 + self.settle)
 
     def horizon(self) -> Instant | None:
         """The deadline."""
@@ -167,6 +167,10 @@ class Deadline(Judge):
             return judgement
         return replace(judgement, waited=(self.scene.now - start) / 1e9)
 
+    def is_late(self, now: Instant) -> bool:
+        """Whether time is up. What happens at the very deadline is in time."""
+        return self.verdict is None and self.deadline is not None and now > self.deadline
+
     def came_true(self, at: Instant, what: str) -> None:
         """It came true at this instant: judge that against the deadline."""
         start = self.start
@@ -186,7 +190,8 @@ class Deadline(Judge):
     def time_is_up(self, now: Instant, what: str) -> None:
         """The deadline has passed (or the run has ended) and it did not come true."""
         limit = "by the end" if self.within is None else f"within {spell(self.within)}"
-        self.decide("fail", now, f"{what} {limit}")
+        deadline = now if self.deadline is None else min(now, self.deadline)
+        self.decide("fail", deadline, f"{what} {limit}")
 
     def never_began(self) -> bool:
         """Decide `undecided` if the clock never started; tell whether so."""
@@ -204,7 +209,11 @@ class Deadline(Judge):
 
 
 class Watchful(Judge):
-    """Something must stay true in a window (the whole run, if none is given)."""
+    """Something must stay true in a window (the whole run, if none is given).
+
+    The first instant of a window belongs to it, the last one does not: what ends a window is no
+    part of it. Only where a window ends with the run, its last instant counts.
+    """
 
     __slots__ = ("window",)
 
@@ -221,13 +230,19 @@ class Watchful(Judge):
 
     def is_open(self, now: Instant) -> bool:
         """Whether this instant lies in the window."""
-        start, end = self.span
-        return start is not None and start <= now and (end is None or now <= end)
+        start, _ = self.span
+        return start is not None and start <= now and self.is_before_end(now)
+
+    def is_before_end(self, now: Instant) -> bool:
+        """Whether the window had not been closed at this instant."""
+        _, end = self.span
+        if end is None or now < end:
+            return True
+        return now == end and self.scene.marks.ends_with_run(self.window)
 
     def is_over(self, now: Instant) -> bool:
-        """Whether the window has been closed."""
-        _, end = self.span
-        return end is not None and now >= end
+        """Whether the window has been closed before the run ends."""
+        return not self.scene.marks.ends_with_run(self.window) and not self.is_before_end(now)
 
     def wishes(self) -> tuple[Instant, ...]:
         """Both ends of the window."""

@@ -24,8 +24,7 @@ class LeaderElected(Deadline):
         if change is not None:
             self.came_true(change.at, f"{change.leader} leads term {change.term}, ")
             return
-        deadline = self.deadline
-        if self.verdict is None and deadline is not None and now >= deadline:
+        if self.is_late(now):
             self._decide_without_win(now)
 
     def finish(self, now: Instant) -> None:

@@ -11,7 +11,7 @@ from simswarm.scenario.observed.scene import Scene
 class RaftStaysCalm(Watchful):
     """Counts wins and losses in a window."""
 
-    __slots__ = ("_lost_before", "_max_changes", "_max_lost")
+    __slots__ = ("_lost", "_lost_before", "_max_changes", "_max_lost")
 
     def __init__(
         self,
@@ -27,13 +27,17 @@ class RaftStaysCalm(Watchful):
         super().__init__(scene, "raft", name, line, window)
         self._max_changes, self._max_lost = leader_changes, committed_lost
         self._lost_before: int | None = None
+        self._lost = 0
+        """Committed entries that were lost in the window so far."""
 
     def observe(self, now: Instant) -> None:
         """Fail as soon as a maximum is exceeded."""
         if not self.is_open(now):
             return
+        lost = self.scene.around.committed_lost()
         if self._lost_before is None:
-            self._lost_before = self.scene.around.committed_lost()
+            self._lost_before = lost
+        self._lost = lost - self._lost_before
         if self.verdict is None and self._exceeded():
             self.decide("fail", now, "")
 
@@ -45,26 +49,18 @@ class RaftStaysCalm(Watchful):
             self._describe()
 
     def _changes(self) -> int:
-        start, end = self.span
-        if start is None:
-            return 0
-        return sum(
-            change.at >= max(start, 1) and (end is None or change.at <= end)
-            for change in self.scene.truth.leader_changes
-        )
-
-    def _lost(self) -> int:
-        return self.scene.around.committed_lost() - (self._lost_before or 0)
+        changes = self.scene.truth.leader_changes
+        return sum(change.at > 0 and self.is_open(change.at) for change in changes)
 
     def _exceeded(self) -> bool:
         return (self._max_changes is not None and self._changes() > self._max_changes) or (
-            self._max_lost is not None and self._lost() > self._max_lost
+            self._max_lost is not None and self._lost > self._max_lost
         )
 
     def _describe(self) -> None:
         parts: list[str] = []
         if self._max_lost is not None:
-            lost = self._lost()
+            lost = self._lost
             self.measured, self.margin = lost, float(self._max_lost - lost)
             what = "nothing was lost" if not lost else f"{lost} committed entries were lost"
             parts.append(f"{what} (at most {self._max_lost}, margin {self._max_lost - lost})")

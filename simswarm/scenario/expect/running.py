@@ -150,6 +150,10 @@ class Bounded(Watchful):
     def observe(self, now: Instant) -> None:
         """Keep the worst value and how long the bounds were broken."""
         if not self.is_open(now):
+            if self._worst is not None and self.is_over(now):
+                self._close(now)
+                if self.verdict is None:
+                    self.decide("pass", now, "")
             return
         value = self._reading.read(self.scene)
         if value is None:
@@ -167,25 +171,24 @@ class Bounded(Watchful):
         elif self._since is not None:
             self._lasted += now - self._since
             self._since = None
-        if self.verdict is None and self.is_over(now) and self.scene.marks.end is None:
-            self._pass(now)
 
-    def finish(self, now: Instant) -> None:
-        """What was never broken passes; a failure says how bad it was and for how long."""
+    def _close(self, now: Instant) -> None:
+        """The window is over: so is the time for which the bounds were broken."""
         if self._since is not None:
             _, end = self.span
             self._lasted += (now if end is None else min(end, now)) - self._since
             self._since = None
+
+    def finish(self, now: Instant) -> None:
+        """What was never broken passes; a failure says how bad it was and for how long."""
+        self._close(now)
         if self.verdict is None and not self.never_began():
             if self._worst is None:
                 self.decide("undecided", None, "nothing to look at in the window")
             else:
-                self._pass(now)
+                self.decide("pass", now, "")
         if self._worst is not None:
             self._describe()
-
-    def _pass(self, now: Instant) -> None:
-        self.decide("pass", now, "")
 
     def _describe(self) -> None:
         assert self._worst is not None
@@ -228,7 +231,7 @@ class Reached(Deadline):
         value = self._reading.read(self.scene)
         if value is not None and self._bounds.holds(value):
             self.came_true(now, f"{value} after ")
-        elif self.verdict is None and self.deadline is not None and now >= self.deadline:
+        elif self.is_late(now):
             self.time_is_up(now, f"{value}, not {self._bounds},")
 
     def finish(self, now: Instant) -> None:

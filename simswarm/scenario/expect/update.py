@@ -38,7 +38,7 @@ class UpdateReaches(Deadline):
             self._baseline = self._begun() if self._reached() else None
         if self._reached() and (self._baseline is None or self._begun() != self._baseline):
             self.came_true(now, f"{self._state} after ")
-        elif self.verdict is None and self.deadline is not None and now >= self.deadline:
+        elif self.is_late(now):
             self.time_is_up(now, self._instead())
 
     def finish(self, now: Instant) -> None:

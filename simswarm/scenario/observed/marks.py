@@ -65,6 +65,16 @@ class Marks:
                 undone = self.undone.get(id)
                 return self.fired.get(id), self.end if undone is None else undone
 
+    def ends_with_run(self, window: Window | None) -> bool:
+        """Whether it is the end of the run that ends a window, as far as is known yet."""
+        match window:
+            case None | Finally() | Between(_, AtEnd()):
+                return True
+            case Throughout(id):
+                return id not in self.undone
+            case _:
+                return False
+
     def missing(self, part: Moment | Window | None) -> str | None:
         """The id of an event that a moment or window still waits for, or None."""
         match part:
